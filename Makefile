@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# make            build/mmuscope
+# make tests      the unit tests, with address and undefined-behaviour sanitizers
+# make install    PREFIX=/usr/local DESTDIR=
+# make clean      V=1 shows the commands, CC=clang builds with clang
+
+VERSION	:= 0.1.0
+
+CC	?= gcc
+CLANG	?= clang
+BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+LLVM_STRIP ?= llvm-strip
+PKG_CONFIG ?= pkg-config
+PREFIX	?= /usr/local
+DESTDIR	?=
+BUILD	?= build
+
+ifeq ($(V),1)
+Q :=
+say =
+else
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2));
+endif
+
+LIBS	:= libbpf libelf zlib jansson smartcols gsl libmd
+WARN	:= -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Werror
+# gcc has it, clang before 19 does not.
+signedness = $(shell $(1) -Werror -Wformat-signedness -E -x c /dev/null >/dev/null 2>&1 && \
+	echo -Wformat-signedness)
+CFLAGS	?= -O2 -g
+ALL_CFLAGS := -std=gnu11 $(WARN) -D_GNU_SOURCE -DMMUSCOPE_VERSION='"$(VERSION)"' \
+	-I. -Isrc -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
+SIGNEDNESS := $(call signedness,$(CC))
+LDLIBS	:= $(shell $(PKG_CONFIG) --libs $(LIBS)) -lm
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(WARN) -Wno-missing-prototypes \
+	-Wno-unused-parameter -I. -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch)
+
+# The programs of core.bpf.o are loaded once, those of callback.bpf.o once for
+# each driver callback; both see the state of state.bpf.o through shared maps.
+CORE_PARTS := state notifications migrations faults processes
+SKELETONS := core callback overhead
+SRCS	:= $(sort $(wildcard src/*.c bench/*.c))
+OBJS	:= $(SRCS:%.c=$(BUILD)/%.o)
+BPF_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
+SKELS	:= $(SKELETONS:%=$(BUILD)/%.skel.h)
+
+# Parses, formats and compares: no skeleton, so the tests can link it.
+PLAIN	:= $(filter-out src/main.c src/session.c src/overhead.c src/cmd_%.c,$(wildcard src/*.c)) \
+	src/cmd_diff.c
+UNIT	:= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_CCS := gcc clang
+
+all: $(BUILD)/mmuscope
+
+$(BUILD)/mmuscope: $(OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/src/%.o: src/%.c
+$(BUILD)/bench/%.o: bench/%.c
+$(OBJS): $(BUILD)/%.o: %.c Makefile | $(SKELS)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SIGNEDNESS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+# bpftool's linker adds one object to the other, so that each can have the
+# global variables and maps of state.bpf.c as extern.
+$(BUILD)/core.bpf.o: $(CORE_PARTS:%=$(BUILD)/bpf/%.bpf.o)
+$(BUILD)/callback.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/callbacks.bpf.o
+$(BUILD)/overhead.bpf.o: $(BUILD)/bpf/overhead.bpf.o
+$(SKELETONS:%=$(BUILD)/%.bpf.o):
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# Unit tests: every plain object twice, once with each compiler, sanitized.
+define unit_rules
+$(BUILD)/unit-$(1)/%.o: %.c Makefile
+	$$(call say,CC($(1)),$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(1) $$(ALL_CFLAGS) -O1 $(SAN) -MMD -MP -c -o $$@ $$<
+$(UNIT:%=$(BUILD)/unit-$(1)/%): $(BUILD)/unit-$(1)/%: $(BUILD)/unit-$(1)/tests/unit/%.o \
+		$(PLAIN:%.c=$(BUILD)/unit-$(1)/%.o)
+	$$(call say,LINK,$$@)
+	$$(Q)$(1) $(SAN) -o $$@ $$^ $$(LDLIBS) -lcmocka
+endef
+$(foreach cc,$(UNIT_CCS),$(eval $(call unit_rules,$(cc))))
+
+tests: $(foreach cc,$(UNIT_CCS),$(UNIT:%=$(BUILD)/unit-$(cc)/%))
+
+MANS	:= $(wildcard man/*.1)
+install: $(BUILD)/mmuscope
+	install -D -m 755 $(BUILD)/mmuscope $(DESTDIR)$(PREFIX)/bin/mmuscope
+	$(if $(MANS),install -d $(DESTDIR)$(PREFIX)/share/man/man1)
+	$(if $(MANS),install -m 644 $(MANS) $(DESTDIR)$(PREFIX)/share/man/man1)
+
+clean:
+	rm -rf $(BUILD)/src $(BUILD)/bench $(BUILD)/bpf $(BUILD)/unit-* $(BUILD)/*.bpf.o \
+		$(BUILD)/*.skel.h $(BUILD)/mmuscope
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
+
+.PHONY: all tests install clean
+.DELETE_ON_ERROR:
+.SECONDARY:

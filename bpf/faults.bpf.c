@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Device faults: hmm_range_fault() (mm/hmm.c) fills a device's page table.
+ * -EBUSY says that an invalidation collided and the driver must try again.
+ */
+#include "state.bpf.h"
+
+#define EBUSY 16
+
+SEC("?fexit/hmm_range_fault")
+int BPF_PROG(device_fault, struct hmm_range *range, int ret)
+{
+	struct mmuscope_row_key key = {};
+	struct mmuscope_row *row;
+	struct process p;
+
+	if (!control.enabled || !find_process(&p, range->notifier->mm))
+		return 0;
+	key.start = p.start;
+	key.tgid = p.tgid;
+	key.kind = ROW_FAULT;
+	row = row_get(&rows, 0, &key);
+	if (!row)
+		return 0;
+	row->count[FAULT_CALLS]++;
+	row->count[FAULT_PAGES] += (range->end - range->start) >> PAGE_SHIFT;
+	if (ret == -EBUSY)
+		row->count[FAULT_RETRIES]++;
+	return 0;
+}

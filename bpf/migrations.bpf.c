@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Migrations of device memory: migrate_vma_setup(), _pages(), _finalize(), and
+ * the eviction by page, migrate_device_range/pfns() to migrate_device_finalize()
+ * (mm/migrate_device.c, mm/migrate.c up to 5.17).
+ *
+ * Each is a frame on its task's stack, so that a driver which evicts while it
+ * allocates for another migration is told apart. A frame is found by the
+ * caller's pointer: the struct migrate_vma, or the source array.
+ *
+ * A driver may drop a migration whose setup found nothing without a finalize;
+ * such a frame is closed at the setup's exit.
+ */
+#include "state.bpf.h"
+
+#define BLOCK 512			/* entries read at once: a 4 KiB page */
+#define BLOCKS_UNROLLED 32		/* without bpf_loop(): 16384 pages */
+#define BLOCKS_LOOP (1 << 13)		/* 4 Mi pages, 16 GiB */
+
+struct scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, u64[BLOCK]);
+};
+
+struct scratch_map scratch SEC(".maps");
+
+struct count_ctx {
+	u64 array;
+	u64 left;
+	u64 found;
+	u32 slot;
+};
+
+/* Counts the entries with MIGRATE_PFN_MIGRATE in the next block. Returns 1 at the end. */
+static __noinline long count_block(u32 unused, struct count_ctx *ctx)
+{
+	u64 *block, n, found = 0;
+	u32 slot;
+
+	if (!ctx)
+		return 1;
+	slot = ctx->slot;
+	n = ctx->left < BLOCK ? ctx->left : BLOCK;
+	if (!n)
+		return 1;
+	block = bpf_map_lookup_elem(&scratch, &slot);
+	if (!block || bpf_probe_read_kernel(block, n * sizeof(u64), (void *)ctx->array)) {
+		total_add(LOST_PAGES, n);
+		n = ctx->left;
+	} else {
+		for (u32 i = 0; i < BLOCK; i++) {
+			if (i >= n)
+				break;
+			found += block[i] >> 1 & 1;
+		}
+	}
+	ctx->array += n * sizeof(u64);
+	ctx->left -= n;
+	ctx->found += found;
+	return ctx->left == 0;
+}
+
+/*
+ * How many of the n entries of a source array have MIGRATE_PFN_MIGRATE set.
+ * `slot`: the caller's own scratch space, as one handler may interrupt another.
+ */
+static __always_inline u64 count_migrating(u64 array, u64 n, u32 slot)
+{
+	struct count_ctx ctx = { .array = array, .left = n, .slot = slot };
+
+	if (cfg.has_loop) {
+		bpf_loop(BLOCKS_LOOP, count_block, &ctx, 0);
+	} else {
+		for (int i = 0; i < BLOCKS_UNROLLED; i++)
+			if (count_block(i, &ctx))
+				break;
+	}
+	if (ctx.left)
+		total_add(LOST_PAGES, ctx.left);
+	return ctx.found;
+}
+
+static __always_inline struct migration_frame *frame_push(struct task_state *st, u64 args)
+{
+	struct migration_frame *f;
+
+	if (!st)
+		return NULL;
+	if (st->migrations && !migration_top(st))
+		st->migrations = 0;
+	if (st->migrations >= MIGRATION_DEPTH) {
+		total_add(LOST_STATE, 1);
+		return NULL;
+	}
+	f = SLOT(st->migration, st->migrations);
+	f->args = args;
+	f->owner = 0;
+	f->collected = 0;
+	f->migrated = 0;
+	f->pages_performed = 0;
+	f->generation = control.generation;
+	st->migrations++;
+	__sync_fetch_and_add(&control.migrations_open, 1);
+	return f;
+}
+
+/* The innermost frame if it is this caller's; an inner one that was left open is dropped. */
+static __always_inline struct migration_frame *frame_find(struct task_state *st, u64 args)
+{
+	struct migration_frame *f;
+	u32 n;
+
+	if (!st || !control.generation)
+		return NULL;
+	n = st->migrations;
+	for (int i = 0; i < MIGRATION_DEPTH && n; i++, n--) {
+		f = SLOT(st->migration, n - 1);
+		if (f->args != args)
+			continue;
+		if (f->generation != control.generation)
+			return NULL;
+		if (st->migrations != n) {
+			total_add(LOST_STATE, st->migrations - n);
+			__sync_fetch_and_add(&control.migrations_open,
+					     -(u64)(st->migrations - n));
+			st->migrations = n;
+		}
+		return f;
+	}
+	return NULL;
+}
+
+static __always_inline void frame_pop(struct task_state *st)
+{
+	st->migrations--;
+	__sync_fetch_and_add(&control.migrations_open, -1);
+}
+
+/* Adds a completed migration to its row and closes the frame. */
+static __always_inline void frame_complete(struct task_state *st, struct migration_frame *f)
+{
+	struct mmuscope_row_key key = f->key;
+	struct mmuscope_row *row = row_get(&rows, 0, &key);
+
+	if (row) {
+		row->count[MIGRATION_CALLS]++;
+		row->count[MIGRATION_PAGES] += f->pages;
+		row->count[MIGRATION_COLLECTED] += f->collected;
+		row->count[MIGRATION_MIGRATED] += f->migrated;
+		if (f->pages_performed > f->migrated)
+			row->count[MIGRATION_EXCESS] += f->pages_performed - f->migrated;
+	}
+	frame_pop(st);
+}
+
+static __always_inline u8 direction_of(u64 flags)
+{
+	if (flags & SELECT_DEVICE)
+		return flags & SELECT_SYSTEM ? DIR_MIXED : DIR_TO_SYSTEM;
+	return DIR_TO_DEVICE;
+}
+
+SEC("?fentry/migrate_vma_setup")
+int BPF_PROG(setup_enter, struct migrate_vma *args)
+{
+	struct migration_frame *f;
+	struct task_state *st;
+	struct process p;
+
+	if (!control.enabled || !args->vma || !find_process(&p, args->vma->vm_mm))
+		return 0;
+	st = task_state(true);
+	f = frame_push(st, (u64)args);
+	if (!f)
+		return 0;
+	total_add(TOTAL_SETUPS, 1);
+	f->pages = (args->end - args->start) >> PAGE_SHIFT;
+	f->owner = (u64)args->pgmap_owner;
+	f->phase = PHASE_SETUP;
+	__builtin_memset(&f->key, 0, sizeof(f->key));
+	f->key.start = p.start;
+	f->key.tgid = p.tgid;
+	f->key.kind = ROW_MIGRATION;
+	f->key.direction = direction_of(args->flags);
+	f->key.what = f->owner;
+	return 0;
+}
+
+SEC("?fexit/migrate_vma_setup")
+int BPF_PROG(setup_leave, struct migrate_vma *args, int ret)
+{
+	struct task_state *st = task_state(false);
+	struct migration_frame *f = frame_find(st, (u64)args);
+
+	if (!f)
+		return 0;
+	if (ret) {
+		total_add(TOTAL_SETUPS_FAILED, 1);
+		frame_pop(st);
+		return 0;
+	}
+	f->collected = args->cpages;
+	f->phase = PHASE_COPY;
+	if (!f->collected) {
+		total_add(TOTAL_SETUPS_EMPTY, 1);
+		frame_complete(st, f);
+	}
+	return 0;
+}
+
+SEC("?fentry/migrate_vma_pages")
+int BPF_PROG(pages_enter, struct migrate_vma *args)
+{
+	struct migration_frame *f = frame_find(task_state(false), (u64)args);
+
+	if (f)
+		f->phase = PHASE_PAGES;
+	return 0;
+}
+
+/* What still has its MIGRATE bit now has moved; the source array is final. */
+SEC("?fexit/migrate_vma_pages")
+int BPF_PROG(pages_leave, struct migrate_vma *args)
+{
+	struct migration_frame *f = frame_find(task_state(false), (u64)args);
+
+	if (!f)
+		return 0;
+	f->phase = PHASE_FINALIZE;
+	f->migrated = count_migrating((u64)args->src, args->npages, 0);
+	return 0;
+}
+
+SEC("?fexit/migrate_vma_finalize")
+int BPF_PROG(finalize_leave, struct migrate_vma *args)
+{
+	struct task_state *st = task_state(false);
+	struct migration_frame *f = frame_find(st, (u64)args);
+
+	if (!f)
+		return 0;
+	total_add(TOTAL_FINALIZES, 1);
+	frame_complete(st, f);
+	return 0;
+}
+
+/* An eviction has no vma: it counts for the process that runs it. */
+static __always_inline int evict_enter(u64 array, u64 npages)
+{
+	struct task_struct *cur = (void *)bpf_get_current_task();
+	struct migration_frame *f;
+	struct process p;
+
+	if (!control.enabled)
+		return 0;
+	process_of_task(&p, cur);
+	if (!in_scope(&p, cur))
+		return 0;
+	f = frame_push(task_state(true), array);
+	if (!f)
+		return 0;
+	total_add(TOTAL_EVICTS, 1);
+	f->pages = npages;
+	f->phase = PHASE_EVICT;
+	__builtin_memset(&f->key, 0, sizeof(f->key));
+	f->key.start = p.start;
+	f->key.tgid = p.tgid;
+	f->key.kind = ROW_MIGRATION;
+	f->key.direction = DIR_EVICT;
+	return 0;
+}
+
+static __always_inline int evict_leave(u64 array, u64 npages)
+{
+	struct migration_frame *f = frame_find(task_state(false), array);
+
+	if (f)
+		f->collected = count_migrating(array, npages, 1);
+	return 0;
+}
+
+SEC("?fentry/migrate_device_range")
+int BPF_PROG(evict_range_enter, unsigned long *src_pfns, unsigned long start, unsigned long npages)
+{
+	return evict_enter((u64)src_pfns, npages);
+}
+
+SEC("?fexit/migrate_device_range")
+int BPF_PROG(evict_range_leave, unsigned long *src_pfns, unsigned long start, unsigned long npages,
+	     int ret)
+{
+	return evict_leave((u64)src_pfns, npages);
+}
+
+/* 6.15+ */
+SEC("?fentry/migrate_device_pfns")
+int BPF_PROG(evict_pfns_enter, unsigned long *src_pfns, unsigned long npages)
+{
+	return evict_enter((u64)src_pfns, npages);
+}
+
+SEC("?fexit/migrate_device_pfns")
+int BPF_PROG(evict_pfns_leave, unsigned long *src_pfns, unsigned long npages, int ret)
+{
+	return evict_leave((u64)src_pfns, npages);
+}
+
+/* migrate_vma_finalize() may call this too: no frame has its array then. */
+SEC("?fexit/migrate_device_finalize")
+int BPF_PROG(evict_finalize_leave, unsigned long *src_pfns, unsigned long *dst_pfns,
+	     unsigned long npages)
+{
+	struct task_state *st = task_state(false);
+	struct migration_frame *f = frame_find(st, (u64)src_pfns);
+
+	if (!f)
+		return 0;
+	f->migrated = count_migrating((u64)src_pfns, npages, 1);
+	total_add(TOTAL_EVICTS_FINALIZED, 1);
+	frame_complete(st, f);
+	return 0;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Shared by the BPF programs and user space: what lies in the maps. Fixed
+ * widths, natural alignment, asserted sizes. Includes nothing of ours.
+ */
+#ifndef MMUSCOPE_H
+#define MMUSCOPE_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+/* enum mmu_notifier_event has 8 values; newer ones share the last slot. */
+#define MMUSCOPE_EVENTS 16
+
+enum mmuscope_phase {
+	PHASE_OUTSIDE = 0,	/* the task has no migration open */
+	PHASE_SETUP,		/* inside migrate_vma_setup() */
+	PHASE_COPY,		/* after it, before migrate_vma_pages() */
+	PHASE_PAGES,		/* inside migrate_vma_pages() */
+	PHASE_FINALIZE,		/* after it, until migrate_vma_finalize() has returned */
+	PHASE_EVICT,		/* migrate_device_range/pfns() to migrate_device_finalize() */
+	PHASE_MAX,
+};
+
+enum mmuscope_direction {
+	DIR_NONE = 0,
+	DIR_TO_DEVICE,		/* MIGRATE_VMA_SELECT_SYSTEM */
+	DIR_TO_SYSTEM,		/* MIGRATE_VMA_SELECT_DEVICE_{PRIVATE,COHERENT} */
+	DIR_MIXED,		/* both */
+	DIR_EVICT,		/* migrate_device_*(): by device page, no address range */
+	DIR_MAX,
+};
+
+enum mmuscope_row_kind {
+	ROW_FREE = 0,
+	ROW_NOTIFICATION,
+	ROW_MIGRATION,
+	ROW_FAULT,
+	ROW_CALLBACK,
+};
+
+/*
+ * What tells one row of counts from another. `start` and `tgid` together name
+ * a process for the life of the machine (a pid alone is reused). tgid 0: the
+ * address space's process is not known here.
+ */
+struct mmuscope_row_key {
+	__u64 start;		/* start of the process, ns since boot */
+	__u32 tgid;
+	__u8 kind;		/* enum mmuscope_row_kind */
+	__u8 event;		/* notification, callback */
+	__u8 phase;		/* notification, callback */
+	__u8 direction;		/* migration */
+	__u64 what;		/* migration: owner; callback: id; else 0 */
+};
+
+#define MMUSCOPE_COUNTS 5
+/* Indices of struct mmuscope_row.count[] by kind of row. */
+enum { NOTIFICATION_CALLS, NOTIFICATION_PAGES, NOTIFICATION_FAILED };
+enum { MIGRATION_CALLS, MIGRATION_PAGES, MIGRATION_COLLECTED, MIGRATION_MIGRATED,
+       MIGRATION_EXCESS };
+enum { FAULT_CALLS, FAULT_PAGES, FAULT_RETRIES };
+
+/* One CPU's part of one row; a cache line. */
+struct mmuscope_row {
+	struct mmuscope_row_key key;
+	__u64 count[MMUSCOPE_COUNTS];
+};
+
+enum mmuscope_outcome {
+	OUTCOME_SKIPPED = 0,
+	OUTCOME_PERFORMED,
+	OUTCOME_FAILED,
+	OUTCOME_UNDETERMINED,
+	OUTCOME_MAX,
+};
+
+/* Bucket 0 counts 0 ns, bucket b >= 1 counts 2^(b-1) <= ns < 2^b, the last all above. */
+#define MMUSCOPE_BUCKETS 32
+
+struct mmuscope_callback_row {
+	struct mmuscope_row_key key;
+	__u64 outcome[OUTCOME_MAX];
+	__u64 pages;		/* 4 KiB pages of the ranges delivered */
+	__u64 pages_performed;
+	__u64 latency_sum;	/* ns, all four zero without latency */
+	__u64 latency_min;	/* as ~min, so that 0 means none yet */
+	__u64 latency_max;
+	__u64 pad[4];
+	__u64 bucket[MMUSCOPE_BUCKETS];
+};
+
+/* One CPU's totals, independent of the rows: the invariants compare the two. */
+enum mmuscope_total {
+	TOTAL_STARTS,		/* notifications, failed ones included */
+	TOTAL_STARTS_FAILED,
+	TOTAL_ENDS,
+	TOTAL_CALLBACK_ENTRIES,
+	TOTAL_CALLBACK_EXITS,
+	TOTAL_SETUPS,
+	TOTAL_SETUPS_FAILED,
+	TOTAL_SETUPS_EMPTY,	/* nothing to migrate: a driver may stop here */
+	TOTAL_FINALIZES,
+	TOTAL_EVICTS,
+	TOTAL_EVICTS_FINALIZED,
+	TOTAL_EVIDENCE_DIFFERS,	/* sequence number and work function disagree */
+	TOTAL_ABANDONED_WINDOWS,   /* the task died inside */
+	TOTAL_ABANDONED_CALLBACKS,
+	TOTAL_ABANDONED_MIGRATIONS,
+	ROWS_TAKEN,		/* indices taken from free_rows: how far a reader must look */
+	CALLBACK_ROWS_TAKEN,
+	LOST_EVENTS,		/* the ring buffer was full */
+	LOST_ROWS,		/* no room for a new row, event not counted in one */
+	LOST_STATE,		/* no room for a task's state, or nested too deep */
+	LOST_PAGES,		/* a page array too long to be counted */
+	TOTAL_MAX,
+};
+
+#define MMUSCOPE_HINTS 16	/* a power of two */
+
+struct mmuscope_cpu {
+	__u64 total[TOTAL_MAX];
+	__u64 pad[3];
+	__u32 hint[2][MMUSCOPE_HINTS];	/* last row used, of rows and of callback_rows */
+};
+
+enum mmuscope_scope {
+	SCOPE_ALL = 0,
+	SCOPE_PROCESS,		/* one tgid */
+	SCOPE_PROCESSES,	/* the tgids in a map, and what they fork */
+	SCOPE_CGROUP,
+};
+
+/* Set before loading; the verifier removes what is switched off. */
+struct mmuscope_config {
+	__u32 scope;
+	__u32 tgid;
+	__u64 cgroup_id;
+	__u32 row_shift;	/* rows for each CPU: 1 << row_shift, of both kinds */
+	__u8 latency;
+	__u8 paired;		/* an end or exit counts only if its start was counted */
+	__u8 task_storage;	/* 5.11+: task storage and bpf_get_current_task_btf() */
+	__u8 has_loop;		/* 5.17+: bpf_loop() */
+};
+
+/* The switch and what is shared between CPUs on the migration path only. */
+struct mmuscope_control {
+	__u32 enabled;		/* written by user space */
+	__u32 generation;	/* written by user space: one more at each switch-on */
+	__u64 pad[7];
+	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
+	__u64 marks_open;	/* callbacks entered with their sequence number current */
+	__u64 pad2[6];
+};
+
+enum mmuscope_ring_type {
+	RING_PROCESS = 1,	/* a process got its first row: its name */
+	RING_MODULE_LOADED,
+	RING_MODULE_GONE,
+};
+
+struct mmuscope_ring_event {
+	__u32 type;		/* enum mmuscope_ring_type */
+	__u32 tgid;
+	__u64 start;		/* as in the row key */
+	char name[56];		/* comm, or the module's name */
+};
+
+#ifndef __cplusplus
+_Static_assert(sizeof(struct mmuscope_row_key) == 24, "row key layout");
+_Static_assert(sizeof(struct mmuscope_row) == 64, "a row is one cache line");
+_Static_assert(sizeof(struct mmuscope_callback_row) == 384, "callback row: six cache lines");
+_Static_assert(sizeof(struct mmuscope_cpu) % 64 == 0, "no cache line shared between CPUs");
+_Static_assert(sizeof(struct mmuscope_control) == 128, "switch and counters apart");
+_Static_assert(sizeof(struct mmuscope_ring_event) == 72, "ring event layout");
+#endif
+
+#endif

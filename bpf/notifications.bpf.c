@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Notifications: one __mmu_notifier_invalidate_range_start() each
+ * (mm/mmu_notifier.c). It runs only where the mm has subscribers. A start that
+ * fails (-EAGAIN, the caller may not block) is not followed by an end.
+ */
+#include "state.bpf.h"
+
+static __always_inline void window_push(struct task_state *st, u64 range)
+{
+	struct window_frame *w;
+
+	if (st->windows >= WINDOW_DEPTH) {
+		total_add(LOST_STATE, 1);
+		return;
+	}
+	w = SLOT(st->window, st->windows);
+	w->range = range;
+	w->generation = control.generation;
+	st->windows++;
+}
+
+/* Was the start of this window counted? Windows above it were left without an end. */
+static __always_inline bool window_pop(struct task_state *st, u64 range)
+{
+	if (!st)
+		return false;
+	for (int i = 0; i < WINDOW_DEPTH; i++) {
+		u32 n = st->windows;
+		struct window_frame *w;
+
+		if (!n)
+			return false;
+		w = SLOT(st->window, n - 1);
+		if (w->range == range) {
+			st->windows = n - 1;
+			return w->generation == control.generation;
+		}
+		/* A frame of an earlier switch-on is stale; a live one below stays. */
+		if (w->generation == control.generation)
+			return false;
+		st->windows = n - 1;
+	}
+	return false;
+}
+
+/*
+ * At the exit, where it is known whether the start failed. The callbacks have
+ * run by then, but nothing they do changes the task's phase.
+ */
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
+{
+	struct mmuscope_row_key key = {};
+	struct mmuscope_row *row;
+	struct task_state *st;
+	struct process p;
+
+	if (!control.enabled || !find_process(&p, range->mm))
+		return 0;
+	if (cfg.paired) {
+		st = task_state(true);
+		key.phase = task_phase(st);
+		if (st && !ret)
+			window_push(st, (u64)range);
+	} else {
+		key.phase = current_phase();
+	}
+	key.start = p.start;
+	key.tgid = p.tgid;
+	key.kind = ROW_NOTIFICATION;
+	key.event = range->event & (MMUSCOPE_EVENTS - 1);
+	total_add(TOTAL_STARTS, 1);
+	if (ret)
+		total_add(TOTAL_STARTS_FAILED, 1);
+
+	row = row_get(&rows, 0, &key);
+	if (!row)
+		return 0;
+	row->count[NOTIFICATION_CALLS]++;
+	row->count[NOTIFICATION_PAGES] += (range->end - range->start) >> PAGE_SHIFT;
+	if (ret)
+		row->count[NOTIFICATION_FAILED]++;
+	return 0;
+}
+
+SEC("?fentry/__mmu_notifier_invalidate_range_end")
+int BPF_PROG(notification_end, struct mmu_notifier_range *range)
+{
+	struct process p;
+
+	if (!control.generation)
+		return 0;
+	if (cfg.paired) {
+		if (window_pop(task_state(false), (u64)range))
+			total_add(TOTAL_ENDS, 1);
+	} else if (control.enabled && find_process(&p, range->mm)) {
+		total_add(TOTAL_ENDS, 1);
+	}
+	return 0;
+}

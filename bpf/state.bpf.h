@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the programs share: configuration, counters by CPU, the state of a
+ * task, and how an event finds its process and its row.
+ *
+ * Rows are found in two steps, because one map look-up by key costs more than
+ * all the rest of a handler. Each CPU has its own copy of every row in an
+ * array that user space maps; a small table of hints remembers the index that
+ * was used last. A hint is only a guess: the row says itself whose it is, so a
+ * torn or stale hint costs time and never a count.
+ */
+#ifndef MMUSCOPE_STATE_BPF_H
+#define MMUSCOPE_STATE_BPF_H
+
+#include "compat.bpf.h"
+#include "mmuscope.h"
+
+#define MIGRATION_DEPTH 4	/* powers of two: migrations nest when a driver evicts */
+#define CALLBACK_DEPTH 4
+#define WINDOW_DEPTH 8
+
+struct migration_frame {
+	u64 args;		/* struct migrate_vma *, or the array of an eviction */
+	u64 owner;
+	u64 pages;
+	u64 collected;
+	u64 migrated;
+	u64 pages_performed;	/* by every callback inside that acted */
+	struct mmuscope_row_key key;
+	u32 phase;
+	u32 generation;
+};
+
+struct callback_frame {
+	u64 entry_ns;
+	u64 mni;		/* first argument, tells the frame's owner */
+	u64 range;
+	u64 cur_seq;
+	u32 id;
+	u32 generation;
+	u32 seq_current;	/* invalidate_seq == cur_seq before the callback ran */
+	u32 worked;		/* calls of the driver's work function */
+};
+
+struct window_frame {
+	u64 range;
+	u64 generation;
+};
+
+struct task_state {
+	u32 migrations;		/* open frames */
+	u32 callbacks;
+	u32 windows;
+	u32 pad;
+	u64 empty_args;		/* a migration that found nothing, see migrations.bpf.c */
+	struct migration_frame migration[MIGRATION_DEPTH];
+	struct callback_frame callback[CALLBACK_DEPTH];
+	struct window_frame window[WINDOW_DEPTH];
+};
+
+/*
+ * &array[i] for an array of a power of two. The barrier keeps the compiler from
+ * dropping the mask that the verifier needs to see.
+ */
+#define SLOT(array, i) \
+	(&(array)[({ \
+		u32 slot_ = (i); \
+		asm volatile("" : "+r"(slot_)); \
+		slot_ & (sizeof(array) / sizeof((array)[0]) - 1); \
+	})])
+
+extern const volatile struct mmuscope_config cfg;
+extern struct mmuscope_control control;
+
+struct cpus_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);	/* possible CPUs */
+	__type(key, u32);
+	__type(value, struct mmuscope_cpu);
+};
+
+struct rows_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);	/* possible CPUs << row_shift */
+	__type(key, u32);
+	__type(value, struct mmuscope_row);
+};
+
+struct callback_rows_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);	/* possible CPUs << row_shift */
+	__type(key, u32);
+	__type(value, struct mmuscope_callback_row);
+};
+
+struct row_index_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);	/* 2 << row_shift */
+	__type(key, struct mmuscope_row_key);
+	__type(value, u32);
+};
+
+/* Indices that are free, filled by user space: handing one out is atomic on 5.10 too. */
+struct free_rows_map {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);	/* 1 << row_shift */
+	__type(value, u32);
+};
+
+struct task_storage_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+};
+
+/* Where the kernel has no task storage for tracing (5.10). */
+struct task_hash_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct task_state);
+};
+
+/* tgid -> start of the process, for SCOPE_PROCESSES. */
+struct targets_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u64);
+};
+
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+extern struct cpus_map cpus SEC(".maps");
+extern struct rows_map rows SEC(".maps");
+extern struct callback_rows_map callback_rows SEC(".maps");
+extern struct row_index_map row_index SEC(".maps");
+extern struct free_rows_map free_rows SEC(".maps");
+extern struct free_rows_map free_callback_rows SEC(".maps");
+extern struct task_storage_map task_storage SEC(".maps");
+extern struct task_hash_map task_hash SEC(".maps");
+extern struct targets_map targets SEC(".maps");
+extern struct ring_map ring SEC(".maps");
+
+/* The process an event belongs to. */
+struct process {
+	u64 start;
+	u32 tgid;
+};
+
+/* ---- counters ---- */
+
+static __always_inline struct mmuscope_cpu *this_cpu(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+/*
+ * Totals are written by several programs on one CPU. On a preemptible kernel
+ * one may interrupt another between load and store, so the addition is atomic;
+ * the line is the CPU's own and no other CPU waits for it.
+ */
+static __always_inline void total_add(enum mmuscope_total t, u64 n)
+{
+	struct mmuscope_cpu *c = this_cpu();
+
+	if (c)
+		__sync_fetch_and_add(&c->total[t], n);
+}
+
+/* ---- tasks ---- */
+
+static __always_inline struct task_state *task_state(bool create)
+{
+	static const struct task_state zero;
+	struct task_state *st;
+	u64 id;
+
+	if (cfg.task_storage) {
+		st = bpf_task_storage_get(&task_storage, (void *)bpf_get_current_task_btf(), NULL,
+					  create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	} else {
+		id = bpf_get_current_pid_tgid();
+		st = bpf_map_lookup_elem(&task_hash, &id);
+		if (!st && create) {
+			bpf_map_update_elem(&task_hash, &id, &zero, BPF_NOEXIST);
+			st = bpf_map_lookup_elem(&task_hash, &id);
+		}
+	}
+	if (!st && create)
+		total_add(LOST_STATE, 1);
+	return st;
+}
+
+/* The innermost open migration of the running task, or NULL. */
+static __always_inline struct migration_frame *migration_top(struct task_state *st)
+{
+	struct migration_frame *f;
+	u32 n;
+
+	if (!st)
+		return NULL;
+	n = st->migrations;
+	if (!n)
+		return NULL;
+	f = SLOT(st->migration, n - 1);
+	return f->generation == control.generation ? f : NULL;
+}
+
+static __always_inline u32 task_phase(struct task_state *st)
+{
+	struct migration_frame *f = migration_top(st);
+
+	return f ? f->phase : PHASE_OUTSIDE;
+}
+
+/* As task_phase(), and no look-up while no task in the system migrates. */
+static __always_inline u32 current_phase(void)
+{
+	return control.migrations_open ? task_phase(task_state(false)) : PHASE_OUTSIDE;
+}
+
+/* ---- processes ---- */
+
+static __always_inline void process_of_task(struct process *p, struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	p->tgid = BPF_CORE_READ(task, tgid);
+	p->start = BPF_CORE_READ(leader, start_boottime);
+}
+
+/*
+ * Is the running task where the memory `mm` belongs? A kernel thread that
+ * borrowed it is not. An exiting task has given its mm up before the mm goes.
+ */
+static __always_inline bool current_is_owner(struct mm_struct *cur_mm, u32 flags,
+					     struct mm_struct *mm)
+{
+	if (flags & PF_KTHREAD)
+		return false;
+	return cur_mm == mm || (!cur_mm && (flags & PF_EXITING));
+}
+
+static __always_inline bool in_cgroup(struct task_struct *task)
+{
+	struct cgroup *cgrp = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+
+	for (int i = 0; i < 16 && cgrp; i++) {
+		if (BPF_CORE_READ(cgrp, kn, id) == cfg.cgroup_id)
+			return true;
+		cgrp = (struct cgroup *)BPF_CORE_READ(cgrp, self.parent);
+	}
+	return false;
+}
+
+static __always_inline bool in_scope(const struct process *p, struct task_struct *task)
+{
+	u64 *start;
+
+	switch (cfg.scope) {
+	case SCOPE_ALL:
+		return true;
+	case SCOPE_PROCESS:
+		return p->tgid == cfg.tgid;
+	case SCOPE_PROCESSES:
+		start = bpf_map_lookup_elem(&targets, &p->tgid);
+		return start && (!*start || *start == p->start);
+	default:
+		return task && in_cgroup(task);
+	}
+}
+
+/* The address space's process where the running task is not it: reclaim, a kernel thread. */
+static __noinline int process_of_mm(struct process *p, struct mm_struct *mm)
+{
+	struct task_struct *owner, *cur = (void *)bpf_get_current_task();
+
+	if (!p)
+		return 0;
+	p->start = 0;
+	p->tgid = 0;
+	owner = mm_owner(mm);
+	/* mm->owner is cleared before the last mmput() of an exit or exec. */
+	if (!owner && bpf_core_field_exists(mm->owner) &&
+	    !(BPF_CORE_READ(cur, flags) & PF_KTHREAD))
+		owner = cur;
+	if (owner)
+		process_of_task(p, owner);
+	return in_scope(p, owner);
+}
+
+/*
+ * Finds the process that `mm` belongs to. False where it is out of scope.
+ * This is on the hot path: the common case is six loads and no call but one.
+ */
+static __always_inline bool find_process(struct process *p, struct mm_struct *mm)
+{
+	if (cfg.task_storage) {
+		struct task_struct *cur = (void *)bpf_get_current_task_btf();
+
+		if (current_is_owner(cur->mm, cur->flags, mm)) {
+			p->tgid = cur->tgid;
+			if (cfg.scope == SCOPE_PROCESS && p->tgid != cfg.tgid)
+				return false;
+			p->start = cur->group_leader->start_boottime;
+			return in_scope(p, cur);
+		}
+	} else {
+		struct task_struct *cur = (void *)bpf_get_current_task();
+
+		if (current_is_owner(BPF_CORE_READ(cur, mm), BPF_CORE_READ(cur, flags), mm)) {
+			process_of_task(p, cur);
+			return in_scope(p, cur);
+		}
+	}
+	return process_of_mm(p, mm);
+}
+
+/* ---- ring ---- */
+
+static __always_inline void ring_send(u32 type, const struct process *p, const void *name,
+				      u32 name_len)
+{
+	struct mmuscope_ring_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e) {
+		total_add(LOST_EVENTS, 1);
+		return;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->type = type;
+	if (p) {
+		e->tgid = p->tgid;
+		e->start = p->start;
+	}
+	if (name)
+		bpf_probe_read_kernel(e->name, name_len, name);
+	else
+		bpf_get_current_comm(e->name, 16);
+	bpf_ringbuf_submit(e, 0);
+}
+
+/* ---- rows ---- */
+
+/* Two u64 compares: the second covers tgid, kind, event, phase and direction at once. */
+static __always_inline bool key_equal(const struct mmuscope_row_key *a,
+				      const struct mmuscope_row_key *b)
+{
+	const u64 *x = (const u64 *)a, *y = (const u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+/*
+ * The slow path: index of the row with this key, given out on first use.
+ * Returns 1 << row_shift (no row) where there is no room; the event is counted
+ * as lost then.
+ */
+static __noinline u32 row_index_get(const struct mmuscope_row_key *key)
+{
+	u32 none = 1U << (cfg.row_shift & 31), *found, index;
+	struct process p;
+
+	if (!key)
+		return none;
+	found = bpf_map_lookup_elem(&row_index, key);
+	if (found)
+		return *found;
+	if (key->kind == ROW_CALLBACK ? bpf_map_pop_elem(&free_callback_rows, &index) :
+					bpf_map_pop_elem(&free_rows, &index))
+		goto lost;
+	total_add(key->kind == ROW_CALLBACK ? CALLBACK_ROWS_TAKEN : ROWS_TAKEN, 1);
+	if (!bpf_map_update_elem(&row_index, key, &index, BPF_NOEXIST)) {
+		p.tgid = key->tgid;
+		p.start = key->start;
+		ring_send(RING_PROCESS, &p, NULL, 0);
+		return index;
+	}
+	/* Another CPU was first: give the index back and take that one. */
+	if (key->kind == ROW_CALLBACK)
+		bpf_map_push_elem(&free_callback_rows, &index, 0);
+	else
+		bpf_map_push_elem(&free_rows, &index, 0);
+	found = bpf_map_lookup_elem(&row_index, key);
+	if (found)
+		return *found;
+lost:
+	total_add(LOST_ROWS, 1);
+	return none;
+}
+
+static __always_inline u32 hint_of(const struct mmuscope_row_key *key)
+{
+	return (key->tgid ^ key->event ^ key->phase << 1 ^ key->direction ^ (u32)key->what) &
+	       (MMUSCOPE_HINTS - 1);
+}
+
+/* `map` and `slot` (0: rows, 1: callback_rows) belong together. NULL: lost, and counted. */
+static __always_inline void *row_get(void *map, u32 slot, const struct mmuscope_row_key *key)
+{
+	u32 cpu = bpf_get_smp_processor_id(), h = hint_of(key), at, index;
+	struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
+	struct mmuscope_row_key *row;
+
+	if (!c)
+		return NULL;
+	at = cpu << (cfg.row_shift & 31) | c->hint[slot & 1][h];
+	row = bpf_map_lookup_elem(map, &at);
+	if (row && key_equal(row, key))
+		return row;
+
+	index = row_index_get(key);
+	if (index >> (cfg.row_shift & 31))
+		return NULL;
+	at = cpu << (cfg.row_shift & 31) | index;
+	row = bpf_map_lookup_elem(map, &at);
+	if (!row)
+		return NULL;
+	*row = *key;
+	c->hint[slot & 1][h] = index;
+	return row;
+}
+
+#endif

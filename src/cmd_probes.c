@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* mmuscope probes: the attach plan of this kernel, tried for real. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "kernel_info.h"
+#include "msg.h"
+#include "session.h"
+#include "table.h"
+
+static void help(FILE *out)
+{
+	fputs("Usage: mmuscope probes [--json]\n\n"
+	      "Attaches every probe that 'stat' and 'bench' use, says how it is seen on this\n"
+	      "kernel, and where something cannot be seen, why. Counts nothing.\n\n"
+	      "Options:\n"
+	      "  -j, --json  as JSON\n"
+	      "  -h, --help  this text\n\n"
+	      "Examples:\n"
+	      "  sudo mmuscope probes\n"
+	      "  sudo mmuscope probes --json | jq '.targets[] | select(.source == null)'\n",
+	      out);
+}
+
+static int print_json(const struct plan *plan)
+{
+	json_t *targets = json_array(), *doc;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_target *t = &plan->targets[i];
+		const char *source = t->source ? plan_source_name(t->source) : NULL;
+
+		json_array_append_new(
+			targets, json_pack("{s:s, s:s, s:s?, s:s?, s:s?}", "metric", t->metric,
+					   "symbol", t->symbol, "module",
+					   t->module[0] ? t->module : NULL, "source", source,
+					   "reason", t->reason[0] ? t->reason : NULL));
+	}
+	doc = json_pack("{s:s, s:o, s:o}", "schema", "mmuscope-probes/1", "kernel",
+			kernel_info__json(), "targets", targets);
+	if (!doc || json_dumpf(doc, stdout, JSON_INDENT(1)))
+		return STATUS_FAILED;
+	putchar('\n');
+	json_decref(doc);
+	return STATUS_OK;
+}
+
+static int print_table(const struct plan *plan)
+{
+	static const struct table_column columns[] = {
+		{ "MEASURES", false }, { "FUNCTION", false }, { "MODULE", false },
+		{ "SEEN BY", false },  { "WHY", false },
+	};
+	struct table *table = table__new(columns, 5);
+	int err = 0;
+
+	for (size_t i = 0; table && i < plan->count && !err; i++) {
+		const struct plan_target *t = &plan->targets[i];
+		const char *cells[] = { t->metric, t->symbol, t->module[0] ? t->module : NULL,
+					t->source ? plan_source_name(t->source) : "not seen",
+					t->reason[0] ? t->reason : NULL };
+
+		err = table__add_row(table, cells);
+	}
+	if (!table || err || table__print(table, stdout)) {
+		msg("cannot print the table: out of memory.");
+		table__free(table);
+		return STATUS_FAILED;
+	}
+	table__free(table);
+	return STATUS_OK;
+}
+
+int cmd_probes(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	struct session_options options = { .scope = SCOPE_ALL, .latency = true, .running = true };
+	struct session *s = NULL;
+	enum status status, closed;
+	bool json = false;
+	int opt, err;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+jh", longs, NULL)) != -1) {
+		switch (opt) {
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			help(stdout);
+			return close_output(stdout, "standard output");
+		default:
+			return usage_error("there is no option '%s'.", argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return usage_error("takes no argument, got '%s'.", argv[optind]);
+
+	err = session__open(&s, &options);
+	err = err ?: session__load(s);
+	err = err ?: session__attach(s);
+	/* Without notifications there is still a plan to show. */
+	if (err && !(s && session__plan(s)->count)) {
+		session__free(s);
+		return session__status(err);
+	}
+	status = json ? print_json(session__plan(s)) : print_table(session__plan(s));
+	closed = close_output(stdout, "standard output");
+	session__free(s);
+	return err ? session__status(err) : status ? status : closed;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "msg.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const char *command;
+
+void msg__set_command(const char *name)
+{
+	command = name;
+}
+
+const char *msg__command(void)
+{
+	return command;
+}
+
+static void say(const char *fmt, va_list ap)
+{
+	fputs("mmuscope", stderr);
+	if (command)
+		fprintf(stderr, " %s", command);
+	fputs(": ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void msg(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+int usage_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "Try 'mmuscope%s%s --help'.\n", command ? " " : "", command ? command : "");
+	return STATUS_USAGE;
+}
+
+int close_output(FILE *stream, const char *what)
+{
+	int bad = ferror(stream);
+
+	errno = 0;
+	if (fflush(stream) || bad || (stream != stdout && fclose(stream)) ||
+	    (stream == stdout && fclose(stdout))) {
+		msg("cannot write %s: %s; what was written is incomplete.", what,
+		    errno ? strerror(errno) : "write error");
+		return STATUS_FAILED;
+	}
+	return STATUS_OK;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "names.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWNER_SPAN 0x10000	/* an owner further from a symbol is not of that symbol */
+
+int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *comm)
+{
+	struct name_process *p = NULL;
+
+	for (size_t i = 0; i < n->process_count && !p; i++)
+		if (n->processes[i].tgid == tgid && n->processes[i].start == start)
+			p = &n->processes[i];
+	if (!p) {
+		p = realloc(n->processes, (n->process_count + 1) * sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		n->processes = p;
+		p += n->process_count++;
+		p->tgid = tgid;
+		p->start = start;
+	}
+	snprintf(p->comm, sizeof(p->comm), "%s", comm);
+	return 0;
+}
+
+int names__add_callback(struct names *n, const char *symbol, const char *module,
+			const char *kind, const char *source)
+{
+	struct name_callback *c = realloc(n->callbacks, (n->callback_count + 1) * sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	n->callbacks = c;
+	c += n->callback_count;
+	snprintf(c->symbol, sizeof(c->symbol), "%s", symbol);
+	snprintf(c->module, sizeof(c->module), "%s", module ? module : "");
+	c->kind = kind;
+	c->source = source;
+	c->has_work = false;
+	return (int)n->callback_count++;
+}
+
+const char *names__comm(const struct names *n, __u32 tgid, __u64 start)
+{
+	if (!tgid)
+		return "(unknown)";
+	for (size_t i = 0; i < n->process_count; i++)
+		if (n->processes[i].tgid == tgid && n->processes[i].start == start)
+			return n->processes[i].comm;
+	return "?";
+}
+
+const struct name_callback *names__callback(const struct names *n, __u64 id)
+{
+	return id < n->callback_count ? &n->callbacks[id] : NULL;
+}
+
+/* The nearest symbol at or below `address`, in one pass: kallsyms is not sorted across modules. */
+static void find_symbol(__u64 address, char *out, size_t size)
+{
+	char line[512], best[64] = "", best_module[64] = "";
+	__u64 best_at = 0;
+	FILE *f = fopen("/proc/kallsyms", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char name[64], module[64] = "";
+		__u64 at = strtoull(line, NULL, 16);
+
+		if (!at || at > address || at < best_at || address - at > OWNER_SPAN)
+			continue;
+		if (sscanf(line, "%*s %*s %63s %63s", name, module) < 1)
+			continue;
+		best_at = at;
+		strcpy(best, name);
+		strcpy(best_module, module);
+	}
+	if (f)
+		fclose(f);
+	if (!best[0])
+		snprintf(out, size, "0x%" PRIx64, (uint64_t)address);
+	else
+		snprintf(out, size, "%s+0x%" PRIx64 "%s%s", best, (uint64_t)(address - best_at),
+			 best_module[0] ? " " : "", best_module);
+}
+
+const char *names__owner(struct names *n, __u64 address)
+{
+	struct name_owner *o;
+
+	if (!address)
+		return "";
+	for (size_t i = 0; i < n->owner_count; i++)
+		if (n->owners[i].address == address)
+			return n->owners[i].symbol;
+	o = realloc(n->owners, (n->owner_count + 1) * sizeof(*o));
+	if (!o)
+		return "?";
+	n->owners = o;
+	o += n->owner_count++;
+	o->address = address;
+	find_symbol(address, o->symbol, sizeof(o->symbol));
+	return o->symbol;
+}
+
+void names__clear(struct names *n)
+{
+	free(n->processes);
+	free(n->callbacks);
+	free(n->owners);
+	memset(n, 0, sizeof(*n));
+}

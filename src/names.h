@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef MMUSCOPE_NAMES_H
+#define MMUSCOPE_NAMES_H
+
+/* Names for the numbers in row keys: processes, callbacks, owners. Plain data. */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct name_process {
+	__u64 start;
+	__u32 tgid;
+	char comm[16];
+};
+
+/* A callback's id in the maps is its index here. */
+struct name_callback {
+	char symbol[64];
+	char module[56];
+	const char *kind;	/* static string */
+	const char *source;	/* static string */
+	bool has_work;
+};
+
+struct name_owner {
+	__u64 address;
+	char symbol[96];
+};
+
+struct names {
+	struct name_process *processes;
+	size_t process_count;
+	struct name_callback *callbacks;
+	size_t callback_count;
+	struct name_owner *owners;
+	size_t owner_count;
+};
+
+/* Remembers a process's name; the last one told wins. Returns 0 or -ENOMEM. */
+int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *comm);
+
+/* Registers a callback and returns its id, or -ENOMEM. */
+int names__add_callback(struct names *n, const char *symbol, const char *module,
+			const char *kind, const char *source);
+
+/* comm of the process; "?" where unknown, "(unknown)" for tgid 0. */
+const char *names__comm(const struct names *n, __u32 tgid, __u64 start);
+
+/* NULL where the id is out of range. */
+const struct name_callback *names__callback(const struct names *n, __u64 id);
+
+/*
+ * "symbol+0x10 [module]" for the address of a pgmap owner, by one pass over
+ * /proc/kallsyms for each new address; its hexadecimal number where no data
+ * symbol covers it (within 64 KiB). "" for 0. Owned by `n`.
+ */
+const char *names__owner(struct names *n, __u64 address);
+
+void names__clear(struct names *n);
+
+#endif

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "plan.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *plan_source_name(enum plan_source source)
+{
+	switch (source) {
+	case PLAN_FENTRY:
+		return "fentry";
+	case PLAN_KPROBE:
+		return "kprobe";
+	default:
+		return "-";
+	}
+}
+
+struct plan_target *plan__add(struct plan *plan, const char *metric, const char *symbol,
+			      const char *module)
+{
+	struct plan_target *t = realloc(plan->targets, (plan->count + 1) * sizeof(*t));
+
+	if (!t)
+		return NULL;
+	plan->targets = t;
+	t += plan->count++;
+	memset(t, 0, sizeof(*t));
+	t->metric = metric;
+	snprintf(t->symbol, sizeof(t->symbol), "%s", symbol);
+	snprintf(t->module, sizeof(t->module), "%s", module ? module : "");
+	return t;
+}
+
+struct plan_target *plan__find(struct plan *plan, const char *symbol)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (!strcmp(plan->targets[i].symbol, symbol))
+			return &plan->targets[i];
+	return NULL;
+}
+
+void plan__clear(struct plan *plan)
+{
+	free(plan->targets);
+	plan->targets = NULL;
+	plan->count = 0;
+}
+
+void plan__decide(struct plan_target *t, const struct symbol_facts *facts, bool has_kprobe)
+{
+	bool fentry = facts->in_btf && (facts->traceable || !facts->traceable_known);
+	const char *why_not_fentry;
+
+	t->source = PLAN_NONE;
+	if (t->off)
+		return;
+	t->reason[0] = '\0';
+	if (t->module[0] && !facts->module_loaded) {
+		snprintf(t->reason, sizeof(t->reason), "module %s is not loaded", t->module);
+		return;
+	}
+	if (!facts->in_kallsyms && !facts->in_btf) {
+		snprintf(t->reason, sizeof(t->reason),
+			 "this kernel has no such function, or it was inlined");
+		return;
+	}
+	if (fentry && !(facts->prefer_kprobe && has_kprobe)) {
+		t->source = PLAN_FENTRY;
+		return;
+	}
+	why_not_fentry = !facts->in_btf ? "it is not in BTF" :
+			 fentry ? "fentry would keep an idle module from being unloaded" :
+				  "it has no ftrace site";
+	if (!has_kprobe) {
+		snprintf(t->reason, sizeof(t->reason), "no fentry: %s", why_not_fentry);
+		return;
+	}
+	t->source = PLAN_KPROBE;
+	snprintf(t->reason, sizeof(t->reason), "%s", why_not_fentry);
+}
+
+int module_users(const char *module)
+{
+	char path[128];
+	int users = -ENOENT;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", module);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	if (fscanf(f, "%d", &users) != 1)
+		users = -EIO;
+	fclose(f);
+	return users;
+}
+
+/*
+ * One pass over a file that lists a symbol a line as its `field`-th word, with
+ * " [module]" behind those of modules; calls hit() for every target found.
+ * Returns 0, or -errno where the file cannot be opened.
+ */
+static int scan_symbols(const char *path, int field, const struct plan *plan,
+			struct symbol_facts *facts, void (*hit)(struct symbol_facts *))
+{
+	char *line = NULL, tag[64];
+	FILE *f = fopen(path, "re");
+	size_t cap = 0;
+
+	if (!f)
+		return -errno;
+	while (getline(&line, &cap, f) > 0) {
+		char *name = line, *rest;
+
+		for (int i = 0; i < field && name; i++) {
+			name = strchr(name, ' ');
+			if (name)
+				name++;
+		}
+		if (!name)
+			continue;
+		rest = name + strcspn(name, " \t\n");
+		if (*rest)
+			*rest++ = '\0';
+		rest += strspn(rest, " \t\n");
+		rest[strcspn(rest, "\n")] = '\0';
+		for (size_t i = 0; i < plan->count; i++) {
+			const struct plan_target *t = &plan->targets[i];
+
+			if (strcmp(name, t->symbol))
+				continue;
+			snprintf(tag, sizeof(tag), t->module[0] ? "[%s]" : "%s", t->module);
+			if (!strcmp(rest, tag))
+				hit(&facts[i]);
+		}
+	}
+	free(line);
+	fclose(f);
+	return 0;
+}
+
+static void hit_traceable(struct symbol_facts *facts)
+{
+	facts->traceable = true;
+}
+
+static void hit_kallsyms(struct symbol_facts *facts)
+{
+	facts->in_kallsyms = true;
+}
+
+static void read_btf(struct symbol_facts *facts, const struct plan *plan)
+{
+	struct btf *base = btf__load_vmlinux_btf(), *btf = NULL;
+	const char *loaded = "";
+
+	for (size_t i = 0; base && i < plan->count; i++) {
+		const struct plan_target *t = &plan->targets[i];
+		const struct btf *in = base;
+
+		if (t->module[0]) {
+			if (!facts[i].module_loaded)
+				continue;
+			if (strcmp(loaded, t->module)) {
+				btf__free(btf);
+				btf = btf__load_module_btf(t->module, base);
+				loaded = t->module;
+			}
+			in = btf;
+		}
+		facts[i].in_btf = in && btf__find_by_name_kind(in, t->symbol, BTF_KIND_FUNC) > 0;
+	}
+	btf__free(btf);
+	btf__free(base);
+}
+
+void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan)
+{
+	static const char *const sites[] = {
+		"/sys/kernel/tracing/available_filter_functions",
+		"/sys/kernel/debug/tracing/available_filter_functions",
+	};
+	bool all_in_btf = true;
+	int r = -ENOENT;
+
+	memset(facts, 0, plan->count * sizeof(*facts));
+	for (size_t i = 0; i < plan->count; i++) {
+		const char *module = plan->targets[i].module;
+
+		facts[i].module_loaded = !module[0] || module_users(module) >= 0;
+	}
+	read_btf(facts, plan);
+	for (size_t i = 0; i < plan->count; i++)
+		all_in_btf &= facts[i].in_btf;
+	if (!all_in_btf)
+		scan_symbols("/proc/kallsyms", 2, plan, facts, hit_kallsyms);
+	for (size_t i = 0; i < 2 && r; i++)
+		r = scan_symbols(sites[i], 0, plan, facts, hit_traceable);
+	for (size_t i = 0; i < plan->count; i++)
+		facts[i].traceable_known = !r;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef MMUSCOPE_PLAN_H
+#define MMUSCOPE_PLAN_H
+
+/*
+ * The attach plan: for each target how it is watched on this kernel, or why it
+ * cannot be. Decided from what the kernel offers before anything is loaded,
+ * then marked with what really happened.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+enum plan_source {
+	PLAN_NONE = 0,		/* not observable; reason[] says why */
+	PLAN_FENTRY,		/* fentry, fexit or a BTF tracepoint */
+	PLAN_KPROBE,
+};
+
+/* What a target is needed for; names are JSON metrics of the result. */
+struct plan_target {
+	const char *metric;	/* "notifications", "callbacks", "migrations", "faults", ... */
+	char symbol[64];
+	char module[56];	/* "" for the kernel itself */
+	enum plan_source source;
+	bool off;		/* not wanted in this run, reason[] says by what */
+	char reason[160];
+};
+
+struct plan {
+	struct plan_target *targets;
+	size_t count;
+};
+
+/* What the decision rests on. Filled by symbol_facts__read(), or by a test. */
+struct symbol_facts {
+	bool module_loaded;	/* or no module */
+	bool in_kallsyms;
+	bool in_btf;		/* FUNC in vmlinux BTF or the module's */
+	bool traceable;		/* in available_filter_functions: has an ftrace site */
+	bool traceable_known;	/* that file could be read */
+	bool prefer_kprobe;	/* fentry would pin an idle module */
+};
+
+/*
+ * Decides one target. Sets source, or PLAN_NONE and a reason that is a clause
+ * ("module test_hmm is not loaded"). A target that is off keeps its reason.
+ */
+void plan__decide(struct plan_target *target, const struct symbol_facts *facts, bool has_kprobe);
+
+/* Appends a target and returns it (valid until the next call), NULL: no memory. */
+struct plan_target *plan__add(struct plan *plan, const char *metric, const char *symbol,
+			      const char *module);
+struct plan_target *plan__find(struct plan *plan, const char *symbol);
+void plan__clear(struct plan *plan);
+
+const char *plan_source_name(enum plan_source source); /* "fentry", "kprobe", "-" */
+
+/*
+ * Reads the facts about every target of the plan on the running kernel into
+ * facts[plan->count], each file once: BTF, the list of ftrace sites, and
+ * /proc/kallsyms only for what is not in BTF. What cannot be read counts as
+ * not there. prefer_kprobe is left false.
+ */
+void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan);
+
+/* Users of a loaded module, from sysfs; -ENOENT where it is not loaded or built in. */
+int module_users(const char *module);
+
+#endif

@@ -1,0 +1,829 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "session.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "drivers.h"
+
+/* The skeletons name the kernel side's types. */
+typedef __u32 u32;
+typedef __u64 u64;
+#include "callback.skel.h"
+#include "core.skel.h"
+
+#define DEFAULT_ROW_SHIFT 12
+#define DEFAULT_RING_BYTES (256 * 1024)
+#define DRAIN_MS 1000
+
+/* One watched driver callback: an object of its own, see bpf/callbacks.bpf.c. */
+struct watch {
+	const struct driver_callback *driver;
+	struct callback_bpf *skel;
+	int id;
+};
+
+struct session {
+	struct session_options options;
+	struct mmuscope_config config;
+	struct core_bpf *core;
+	struct watch *watches;
+	size_t watch_count;
+	struct ring_buffer *ring;
+	struct plan plan;
+	struct names names;
+	unsigned int cpus;
+	/* The maps, mapped: [cpu], [cpu << row_shift | row]. */
+	const struct mmuscope_cpu *cpu;
+	const struct mmuscope_row *rows;
+	const struct mmuscope_callback_row *callback_rows;
+	size_t cpu_bytes, rows_bytes, callback_rows_bytes;
+	__u64 recursion_gone;	/* of callback objects that were closed */
+};
+
+/* A function of the kernel proper and the programs that watch it, exits first: so no
+ * call that is counted at its entry can leave unseen. */
+struct core_target {
+	const char *metric;
+	const char *symbol;
+	struct bpf_program *exit, *entry;
+	struct bpf_link **exit_link, **entry_link;
+};
+
+#define CORE_TARGETS 9
+
+static void core_targets(struct core_bpf *c, struct core_target t[CORE_TARGETS])
+{
+#define PROG(name) c->progs.name
+#define LINK(name) &c->links.name
+	const struct core_target all[CORE_TARGETS] = {
+		{ "notifications", "__mmu_notifier_invalidate_range_start",
+		  PROG(notification_start), NULL, LINK(notification_start), NULL },
+		{ "notifications.ends", "__mmu_notifier_invalidate_range_end", NULL,
+		  PROG(notification_end), NULL, LINK(notification_end) },
+		{ "migrations", "migrate_vma_setup", PROG(setup_leave), PROG(setup_enter),
+		  LINK(setup_leave), LINK(setup_enter) },
+		{ "migrations", "migrate_vma_pages", PROG(pages_leave), PROG(pages_enter),
+		  LINK(pages_leave), LINK(pages_enter) },
+		{ "migrations", "migrate_vma_finalize", PROG(finalize_leave), NULL,
+		  LINK(finalize_leave), NULL },
+		{ "evictions", "migrate_device_range", PROG(evict_range_leave),
+		  PROG(evict_range_enter), LINK(evict_range_leave), LINK(evict_range_enter) },
+		{ "evictions", "migrate_device_pfns", PROG(evict_pfns_leave),
+		  PROG(evict_pfns_enter), LINK(evict_pfns_leave), LINK(evict_pfns_enter) },
+		{ "evictions", "migrate_device_finalize", PROG(evict_finalize_leave), NULL,
+		  LINK(evict_finalize_leave), NULL },
+		{ "faults", "hmm_range_fault", PROG(device_fault), NULL, LINK(device_fault),
+		  NULL },
+	};
+#undef PROG
+#undef LINK
+	memcpy(t, all, sizeof(all));
+}
+
+/* libbpf's words are kept for the one sentence that we say ourselves. */
+static char libbpf_said[512];
+
+static int keep_libbpf_words(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (getenv("MMUSCOPE_LIBBPF_DEBUG"))
+		return vfprintf(stderr, fmt, ap);
+	if (level == LIBBPF_WARN) {
+		vsnprintf(libbpf_said, sizeof(libbpf_said), fmt, ap);
+		libbpf_said[strcspn(libbpf_said, "\n")] = '\0';
+	}
+	return 0;
+}
+
+enum status session__status(int err)
+{
+	switch (-err) {
+	case 0:
+		return STATUS_OK;
+	case EPERM:
+	case EACCES:
+	case ENOENT:
+	case ENODEV:
+	case EOPNOTSUPP:
+		return STATUS_UNAVAILABLE;
+	default:
+		return STATUS_FAILED;
+	}
+}
+
+/* CAP_SYS_ADMIN, or CAP_BPF and CAP_PERFMON, by /proc: no library for one line. */
+static bool may_trace(void)
+{
+	unsigned long long caps = 0;
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return caps & 1ULL << 21 || (caps & 1ULL << 38 && caps & 1ULL << 39);
+}
+
+static bool kernel_has_enum(const char *type, const char *value)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *t;
+	bool found = false;
+	int id;
+
+	if (!btf)
+		return false;
+	id = btf__find_by_name_kind(btf, type, BTF_KIND_ENUM);
+	t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
+	for (int i = 0; t && i < btf_vlen(t) && !found; i++)
+		found = !strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), value);
+	btf__free(btf);
+	return found;
+}
+
+static int check_kernel(void)
+{
+	if (!may_trace()) {
+		msg("needs root: loading BPF programs takes CAP_BPF and CAP_PERFMON; "
+		    "run it with sudo.");
+		return -EPERM;
+	}
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		msg("this kernel shows no BTF (/sys/kernel/btf/vmlinux: %s); boot one built with "
+		    "CONFIG_DEBUG_INFO_BTF=y, and mount sysfs.",
+		    strerror(errno));
+		return -ENOENT;
+	}
+	return 0;
+}
+
+int session__open(struct session **out, const struct session_options *options)
+{
+	struct session *s;
+	int err = check_kernel();
+
+	*out = NULL;
+	if (err)
+		return err;
+	libbpf_set_print(keep_libbpf_words);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->options = *options;
+	if (!s->options.row_shift)
+		s->options.row_shift = DEFAULT_ROW_SHIFT;
+	if (!s->options.ring_bytes)
+		s->options.ring_bytes = DEFAULT_RING_BYTES;
+	s->cpus = (unsigned int)libbpf_num_possible_cpus();
+	s->config = (struct mmuscope_config){
+		.scope = options->scope,
+		.tgid = (__u32)options->pid,
+		.cgroup_id = options->cgroup_id,
+		.row_shift = s->options.row_shift,
+		.latency = options->latency,
+		.paired = options->running && options->latency,
+		.task_storage = kernel_has_enum("bpf_func_id", "BPF_FUNC_get_current_task_btf"),
+		.has_loop = kernel_has_enum("bpf_func_id", "BPF_FUNC_loop"),
+	};
+	*out = s;
+	return 0;
+}
+
+static int set_up_plan(struct session *s)
+{
+	struct core_target targets[CORE_TARGETS];
+	struct symbol_facts *facts;
+	struct plan_target *t;
+
+	core_targets(s->core, targets);
+	for (size_t i = 0; i < CORE_TARGETS; i++)
+		if (!plan__add(&s->plan, targets[i].metric, targets[i].symbol, NULL))
+			return -ENOMEM;
+	facts = calloc(s->plan.count, sizeof(*facts));
+	if (!facts)
+		return -ENOMEM;
+	t = plan__find(&s->plan, "__mmu_notifier_invalidate_range_end");
+	if (!s->options.latency) {
+		t->off = true;
+		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
+	}
+	symbol_facts__read(facts, &s->plan);
+	for (size_t i = 0; i < s->plan.count; i++)
+		plan__decide(&s->plan.targets[i], &facts[i], false);
+	free(facts);
+	return 0;
+}
+
+/*
+ * The three calls of a migration are one measurement: without one of them the
+ * frames of the others would never close. The same for an eviction, which has
+ * two ways to begin and one to end.
+ */
+static void drop_incomplete(struct plan *plan, const char *metric, const char *needed)
+{
+	struct plan_target *n = plan__find(plan, needed);
+
+	if (n->source != PLAN_NONE)
+		return;
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_target *t = &plan->targets[i];
+
+		if (strcmp(t->metric, metric) || t->source == PLAN_NONE)
+			continue;
+		t->source = PLAN_NONE;
+		snprintf(t->reason, sizeof(t->reason), "useless without %s, which is missing",
+			 needed);
+	}
+}
+
+static int size_maps(struct session *s)
+{
+	struct core_bpf *c = s->core;
+	__u32 rows = 1U << s->config.row_shift;
+	__u32 page = (__u32)sysconf(_SC_PAGESIZE), ring = page;
+	int err = 0;
+
+	while (ring < s->options.ring_bytes)
+		ring *= 2;
+	err = err ?: bpf_map__set_max_entries(c->maps.cpus, s->cpus);
+	err = err ?: bpf_map__set_max_entries(c->maps.rows, s->cpus * rows);
+	err = err ?: bpf_map__set_max_entries(c->maps.callback_rows, s->cpus * rows);
+	err = err ?: bpf_map__set_max_entries(c->maps.row_index, 2 * rows);
+	err = err ?: bpf_map__set_max_entries(c->maps.free_rows, rows);
+	err = err ?: bpf_map__set_max_entries(c->maps.free_callback_rows, rows);
+	err = err ?: bpf_map__set_max_entries(c->maps.ring, ring);
+	err = err ?: bpf_map__set_autocreate(c->maps.task_storage, s->config.task_storage);
+	err = err ?: bpf_map__set_autocreate(c->maps.task_hash, !s->config.task_storage);
+	return err;
+}
+
+static int fill_free_rows(struct session *s, struct bpf_map *map)
+{
+	for (__u32 i = 0; i < 1U << s->config.row_shift; i++)
+		if (bpf_map_update_elem(bpf_map__fd(map), NULL, &i, 0))
+			return -errno;
+	return 0;
+}
+
+static const void *map_counters(struct bpf_map *map, size_t *bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *p;
+
+	*bytes = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
+	*bytes = (*bytes + page - 1) & ~(page - 1);
+	p = mmap(NULL, *bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int say_load_failed(int err)
+{
+	if (err == -EPERM)
+		msg("the kernel forbids BPF tracing programs to this root (lockdown, or a container "
+		    "without CAP_BPF and CAP_PERFMON); run it on the host.");
+	else
+		msg("cannot load the BPF programs: %s (%s); run it with MMUSCOPE_LIBBPF_DEBUG=1 "
+		    "for the verifier's words.",
+		    strerror(-err), libbpf_said[0] ? libbpf_said : "no details");
+	return err;
+}
+
+static int ring_event(void *ctx, void *data, size_t size);
+
+int session__load(struct session *s)
+{
+	struct core_target targets[CORE_TARGETS];
+	int err;
+
+	s->core = core_bpf__open();
+	if (!s->core)
+		return say_load_failed(-errno);
+	err = set_up_plan(s);
+	if (err)
+		return err;
+	drop_incomplete(&s->plan, "migrations", "migrate_vma_setup");
+	drop_incomplete(&s->plan, "migrations", "migrate_vma_pages");
+	drop_incomplete(&s->plan, "migrations", "migrate_vma_finalize");
+	drop_incomplete(&s->plan, "evictions", "migrate_device_finalize");
+
+	core_targets(s->core, targets);
+	for (size_t i = 0; i < CORE_TARGETS; i++) {
+		bool on = plan__find(&s->plan, targets[i].symbol)->source == PLAN_FENTRY;
+
+		if (targets[i].exit)
+			bpf_program__set_autoload(targets[i].exit, on);
+		if (targets[i].entry)
+			bpf_program__set_autoload(targets[i].entry, on);
+	}
+	bpf_program__set_autoload(s->core->progs.process_exit, true);
+	bpf_program__set_autoload(s->core->progs.process_fork,
+				  s->config.scope == SCOPE_PROCESSES);
+	bpf_program__set_autoload(s->core->progs.module_loaded, true);
+	bpf_program__set_autoload(s->core->progs.module_gone, true);
+	*(struct mmuscope_config *)&s->core->rodata->cfg = s->config;
+	err = size_maps(s);
+	if (err)
+		return say_load_failed(err);
+	err = core_bpf__load(s->core);
+	if (err)
+		return say_load_failed(err);
+	err = fill_free_rows(s, s->core->maps.free_rows);
+	err = err ?: fill_free_rows(s, s->core->maps.free_callback_rows);
+	if (err)
+		return say_load_failed(err);
+	s->cpu = map_counters(s->core->maps.cpus, &s->cpu_bytes);
+	s->rows = map_counters(s->core->maps.rows, &s->rows_bytes);
+	s->callback_rows = map_counters(s->core->maps.callback_rows, &s->callback_rows_bytes);
+	s->ring = ring_buffer__new(bpf_map__fd(s->core->maps.ring), ring_event, s, NULL);
+	if (!s->cpu || !s->rows || !s->callback_rows || !s->ring)
+		return say_load_failed(-errno);
+	if (s->config.scope == SCOPE_PROCESSES && s->options.pid)
+		return session__add_process(s, s->options.pid);
+	return 0;
+}
+
+int session__add_process(struct session *s, pid_t pid)
+{
+	__u32 key = (__u32)pid;
+	__u64 any_start = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(s->core->maps.targets), &key, &any_start, BPF_ANY) ?
+		       -errno :
+		       0;
+}
+
+static int attach(struct bpf_program *prog, struct bpf_link **link)
+{
+	if (!prog)
+		return 0;
+	*link = bpf_program__attach(prog);
+	return *link ? 0 : -errno;
+}
+
+static void mark_failed(struct plan_target *t, int err)
+{
+	t->source = PLAN_NONE;
+	snprintf(t->reason, sizeof(t->reason), "the kernel refused to attach: %s",
+		 strerror(-err));
+}
+
+static void attach_core_target(struct plan *plan, struct core_target *target)
+{
+	struct plan_target *t = plan__find(plan, target->symbol);
+	int err;
+
+	if (t->source != PLAN_FENTRY)
+		return;
+	err = attach(target->exit, target->exit_link);
+	if (!err)
+		err = attach(target->entry, target->entry_link);
+	if (err) {
+		if (target->exit_link && *target->exit_link) {
+			bpf_link__destroy(*target->exit_link);
+			*target->exit_link = NULL;
+		}
+		mark_failed(t, err);
+	}
+}
+
+/* ---- callbacks ---- */
+
+static int share_maps(const struct session *s, struct callback_bpf *skel)
+{
+	struct bpf_map *map, *shared;
+	int err;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		const char *name = bpf_map__name(map);
+
+		if (strstr(name, ".rodata"))
+			continue;
+		shared = bpf_object__find_map_by_name(s->core->obj, name);
+		if (!shared)
+			return -ENOENT;
+		if (bpf_map__fd(shared) < 0) {
+			bpf_map__set_autocreate(map, false);
+			continue;
+		}
+		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int choose_programs(struct callback_bpf *skel, const struct plan_target *t,
+			   const struct plan_target *work)
+{
+	bool fentry = t->source == PLAN_FENTRY;
+	int err = 0;
+
+	bpf_program__set_autoload(skel->progs.interval_fentry, fentry);
+	bpf_program__set_autoload(skel->progs.interval_fexit, fentry);
+	bpf_program__set_autoload(skel->progs.interval_kprobe, !fentry);
+	bpf_program__set_autoload(skel->progs.interval_kretprobe, !fentry);
+	if (fentry) {
+		err = bpf_program__set_attach_target(skel->progs.interval_fentry, 0, t->symbol);
+		err = err ?: bpf_program__set_attach_target(skel->progs.interval_fexit, 0,
+							    t->symbol);
+	}
+	if (work && work->source == PLAN_FENTRY) {
+		bpf_program__set_autoload(skel->progs.work_fentry, true);
+		err = err ?: bpf_program__set_attach_target(skel->progs.work_fentry, 0,
+							    work->symbol);
+	} else if (work && work->source == PLAN_KPROBE) {
+		bpf_program__set_autoload(skel->progs.work_kprobe, true);
+	}
+	return err;
+}
+
+static int attach_kprobe(struct bpf_program *prog, bool ret, const char *symbol,
+			 struct bpf_link **link)
+{
+	*link = bpf_program__attach_kprobe(prog, ret, symbol);
+	return *link ? 0 : -errno;
+}
+
+/* Exit before entry, evidence before both: no entry is counted whose exit could be missed. */
+static int attach_callback(struct callback_bpf *skel, const struct plan_target *t,
+			   const struct plan_target *work)
+{
+	int err = 0;
+
+	if (work && work->source == PLAN_FENTRY)
+		err = attach(skel->progs.work_fentry, &skel->links.work_fentry);
+	else if (work && work->source == PLAN_KPROBE)
+		err = attach_kprobe(skel->progs.work_kprobe, false, work->symbol,
+				    &skel->links.work_kprobe);
+	if (err)
+		return err;
+	if (t->source == PLAN_FENTRY) {
+		err = attach(skel->progs.interval_fexit, &skel->links.interval_fexit);
+		return err ?: attach(skel->progs.interval_fentry, &skel->links.interval_fentry);
+	}
+	err = attach_kprobe(skel->progs.interval_kretprobe, true, t->symbol,
+			    &skel->links.interval_kretprobe);
+	return err ?: attach_kprobe(skel->progs.interval_kprobe, false, t->symbol,
+				    &skel->links.interval_kprobe);
+}
+
+/* Loads and attaches one callback as the plan says. An error is the target's alone. */
+static void watch_callback(struct session *s, const struct driver_callback *driver)
+{
+	struct plan_target *t = plan__find(&s->plan, driver->symbol);
+	struct plan_target *work = driver->work ? plan__find(&s->plan, driver->work) : NULL;
+	struct callback_bpf *skel;
+	struct watch *watches;
+	int err, id;
+
+	if (t->source == PLAN_NONE)
+		return;
+	if (work && work->source == PLAN_NONE)
+		work = NULL;
+	id = names__add_callback(&s->names, driver->symbol, driver->module, driver->kind,
+				 plan_source_name(t->source));
+	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
+	if (watches)
+		s->watches = watches;
+	skel = callback_bpf__open();
+	if (!watches || id < 0 || !skel) {
+		err = -ENOMEM;
+		goto failed;
+	}
+	skel->rodata->callback_id = (__u32)id;
+	skel->rodata->callback_has_work = work != NULL;
+	*(struct mmuscope_config *)&skel->rodata->cfg = s->config;
+	err = share_maps(s, skel);
+	err = err ?: choose_programs(skel, t, work);
+	err = err ?: callback_bpf__load(skel);
+	err = err ?: attach_callback(skel, t, work);
+	if (err)
+		goto failed;
+	s->names.callbacks[id].has_work = work != NULL;
+	s->watches[s->watch_count++] = (struct watch){ driver, skel, id };
+	return;
+failed:
+	mark_failed(t, err);
+	callback_bpf__destroy(skel);
+}
+
+/* Plans and attaches the callbacks of one module, or of all that are loaded (NULL). */
+static int watch_module(struct session *s, const char *module)
+{
+	struct plan plan = {};
+	struct symbol_facts *facts = NULL;
+	int err = -ENOMEM;
+
+	for (size_t i = 0; i < driver_callback_count; i++) {
+		const struct driver_callback *d = &driver_callbacks[i];
+
+		if (module && strcmp(d->module, module))
+			continue;
+		if (!plan__add(&plan, "callbacks", d->symbol, d->module) ||
+		    (d->work && !plan__add(&plan, "callbacks.evidence", d->work, d->module)))
+			goto cleanup;
+	}
+	err = 0;
+	if (!plan.count)
+		goto cleanup;
+	facts = calloc(plan.count, sizeof(*facts));
+	if (!facts)
+		goto cleanup;
+	symbol_facts__read(facts, &plan);
+	for (size_t i = 0; i < plan.count; i++) {
+		struct plan_target *t = plan__find(&s->plan, plan.targets[i].symbol);
+
+		/* What is in use cannot be unloaded anyway; an idle module must stay free to go. */
+		facts[i].prefer_kprobe = s->options.running &&
+					 module_users(plan.targets[i].module) <= 0;
+		if (!strcmp(plan.targets[i].metric, "callbacks.evidence") && !s->options.latency) {
+			plan.targets[i].off = true;
+			snprintf(plan.targets[i].reason, sizeof(plan.targets[i].reason),
+				 "switched off by --no-latency");
+		}
+		plan__decide(&plan.targets[i], &facts[i], true);
+		if (!t)
+			t = plan__add(&s->plan, plan.targets[i].metric, plan.targets[i].symbol,
+				      plan.targets[i].module);
+		if (t)
+			*t = plan.targets[i];
+	}
+	for (size_t i = 0; i < driver_callback_count; i++)
+		if (!module || !strcmp(driver_callbacks[i].module, module))
+			watch_callback(s, &driver_callbacks[i]);
+cleanup:
+	free(facts);
+	plan__clear(&plan);
+	return err;
+}
+
+static __u64 recursion_misses(struct bpf_object *obj)
+{
+	struct bpf_program *prog;
+	__u64 sum = 0;
+
+	bpf_object__for_each_program(prog, obj) {
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+
+		if (bpf_program__fd(prog) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
+static void unwatch_module(struct session *s, const char *module)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->watch_count; i++) {
+		struct watch *w = &s->watches[i];
+		struct plan_target *t;
+
+		if (strcmp(w->driver->module, module)) {
+			s->watches[kept++] = *w;
+			continue;
+		}
+		s->recursion_gone += recursion_misses(w->skel->obj);
+		callback_bpf__destroy(w->skel);
+		t = plan__find(&s->plan, w->driver->symbol);
+		t->source = PLAN_NONE;
+		snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
+	}
+	s->watch_count = kept;
+}
+
+int session__attach(struct session *s)
+{
+	struct core_target targets[CORE_TARGETS];
+	struct plan_target *t;
+	int err;
+
+	err = attach(s->core->progs.module_loaded, &s->core->links.module_loaded);
+	err = err ?: attach(s->core->progs.module_gone, &s->core->links.module_gone);
+	err = err ?: attach(s->core->progs.process_exit, &s->core->links.process_exit);
+	if (s->config.scope == SCOPE_PROCESSES)
+		err = err ?: attach(s->core->progs.process_fork, &s->core->links.process_fork);
+	if (err)
+		return say_load_failed(err);
+
+	core_targets(s->core, targets);
+	for (size_t i = 0; i < CORE_TARGETS; i++)
+		attach_core_target(&s->plan, &targets[i]);
+	t = plan__find(&s->plan, "__mmu_notifier_invalidate_range_start");
+	if (t->source == PLAN_NONE) {
+		msg("cannot see notifications: %s: %s; see 'mmuscope probes'.", t->symbol,
+		    t->reason);
+		return -EOPNOTSUPP;
+	}
+	return watch_module(s, NULL);
+}
+
+/* ---- the switch ---- */
+
+static __u64 total(const struct session *s, enum mmuscope_total t)
+{
+	__u64 sum = 0;
+
+	for (unsigned int c = 0; c < s->cpus; c++)
+		sum += ((const volatile struct mmuscope_cpu *)&s->cpu[c])->total[t];
+	return sum;
+}
+
+static bool drained(const struct session *s)
+{
+	bool ends = !s->config.paired || total(s, TOTAL_STARTS) ==
+					  total(s, TOTAL_STARTS_FAILED) + total(s, TOTAL_ENDS) +
+						  total(s, TOTAL_ABANDONED_WINDOWS);
+
+	return ends &&
+	       total(s, TOTAL_CALLBACK_ENTRIES) ==
+		       total(s, TOTAL_CALLBACK_EXITS) + total(s, TOTAL_ABANDONED_CALLBACKS) &&
+	       total(s, TOTAL_SETUPS) + total(s, TOTAL_EVICTS) ==
+		       total(s, TOTAL_SETUPS_FAILED) + total(s, TOTAL_SETUPS_EMPTY) +
+			       total(s, TOTAL_FINALIZES) + total(s, TOTAL_EVICTS_FINALIZED) +
+			       total(s, TOTAL_ABANDONED_MIGRATIONS);
+}
+
+void session__enable(struct session *s, bool on)
+{
+	volatile struct mmuscope_control *control = &s->core->data_control->control;
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	if (on) {
+		control->generation++;
+		control->enabled = 1;
+		return;
+	}
+	control->enabled = 0;
+	for (int i = 0; i < DRAIN_MS && !drained(s); i++)
+		nanosleep(&ms, NULL);
+}
+
+/* ---- reading ---- */
+
+static int ring_event(void *ctx, void *data, size_t size)
+{
+	struct session *s = ctx;
+	const struct mmuscope_ring_event *e = data;
+
+	if (size < sizeof(*e))
+		return 0;
+	switch (e->type) {
+	case RING_PROCESS:
+		return names__add_process(&s->names, e->tgid, e->start, e->name);
+	case RING_MODULE_LOADED:
+		return watch_module(s, e->name);
+	case RING_MODULE_GONE:
+		unwatch_module(s, e->name);
+		return 0;
+	}
+	return 0;
+}
+
+int session__poll(struct session *s, int timeout_ms)
+{
+	int n = ring_buffer__poll(s->ring, timeout_ms);
+
+	return n < 0 && n != -EINTR ? n : 0;
+}
+
+int session__poll_fd(const struct session *s)
+{
+	return ring_buffer__epoll_fd(s->ring);
+}
+
+static int sum_rows(const struct session *s, struct snapshot *snap)
+{
+	__u64 n = snap->total[ROWS_TAKEN];
+
+	if (n > 1ULL << s->config.row_shift)
+		n = 1ULL << s->config.row_shift;
+	for (__u64 i = 0; i < n; i++) {
+		struct mmuscope_row *to = NULL;
+
+		for (unsigned int c = 0; c < s->cpus; c++) {
+			const struct mmuscope_row *from =
+				&s->rows[(__u64)c << s->config.row_shift | i];
+
+			if (from->key.kind == ROW_FREE)
+				continue;
+			to = to ?: snapshot__add_row(snap, &from->key);
+			if (!to)
+				return -ENOMEM;
+			for (int k = 0; k < MMUSCOPE_COUNTS; k++)
+				to->count[k] += from->count[k];
+		}
+	}
+	return 0;
+}
+
+static void add_callback_row(struct mmuscope_callback_row *to,
+			     const struct mmuscope_callback_row *from)
+{
+	for (int o = 0; o < OUTCOME_MAX; o++)
+		to->outcome[o] += from->outcome[o];
+	to->pages += from->pages;
+	to->pages_performed += from->pages_performed;
+	to->latency_sum += from->latency_sum;
+	if (from->latency_min > to->latency_min)
+		to->latency_min = from->latency_min;
+	if (from->latency_max > to->latency_max)
+		to->latency_max = from->latency_max;
+	for (int b = 0; b < MMUSCOPE_BUCKETS; b++)
+		to->bucket[b] += from->bucket[b];
+}
+
+static int sum_callback_rows(const struct session *s, struct snapshot *snap)
+{
+	__u64 n = snap->total[CALLBACK_ROWS_TAKEN];
+
+	if (n > 1ULL << s->config.row_shift)
+		n = 1ULL << s->config.row_shift;
+	for (__u64 i = 0; i < n; i++) {
+		struct mmuscope_callback_row *to = NULL;
+
+		for (unsigned int c = 0; c < s->cpus; c++) {
+			const struct mmuscope_callback_row *from =
+				&s->callback_rows[(__u64)c << s->config.row_shift | i];
+
+			if (from->key.kind == ROW_FREE)
+				continue;
+			to = to ?: snapshot__add_callback(snap, &from->key);
+			if (!to)
+				return -ENOMEM;
+			add_callback_row(to, from);
+		}
+	}
+	return 0;
+}
+
+int session__snapshot(struct session *s, struct snapshot *snap)
+{
+	int err;
+
+	memset(snap, 0, sizeof(*snap));
+	for (int t = 0; t < TOTAL_MAX; t++)
+		snap->total[t] = total(s, (enum mmuscope_total)t);
+	err = sum_rows(s, snap);
+	err = err ?: sum_callback_rows(s, snap);
+	if (err) {
+		snapshot__clear(snap);
+		return err;
+	}
+	snap->recursion = s->recursion_gone + recursion_misses(s->core->obj);
+	for (size_t i = 0; i < s->watch_count; i++)
+		snap->recursion += recursion_misses(s->watches[i].skel->obj);
+	return 0;
+}
+
+const struct plan *session__plan(const struct session *s)
+{
+	return &s->plan;
+}
+
+struct names *session__names(struct session *s)
+{
+	return &s->names;
+}
+
+bool session__observes(const struct session *s, const char *symbol)
+{
+	for (size_t i = 0; i < s->plan.count; i++)
+		if (!strcmp(s->plan.targets[i].symbol, symbol))
+			return s->plan.targets[i].source != PLAN_NONE;
+	return false;
+}
+
+void session__free(struct session *s)
+{
+	if (!s)
+		return;
+	ring_buffer__free(s->ring);
+	for (size_t i = 0; i < s->watch_count; i++)
+		callback_bpf__destroy(s->watches[i].skel);
+	free(s->watches);
+	if (s->cpu)
+		munmap((void *)s->cpu, s->cpu_bytes);
+	if (s->rows)
+		munmap((void *)s->rows, s->rows_bytes);
+	if (s->callback_rows)
+		munmap((void *)s->callback_rows, s->callback_rows_bytes);
+	core_bpf__destroy(s->core);
+	plan__clear(&s->plan);
+	names__clear(&s->names);
+	free(s);
+}

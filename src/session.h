@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef MMUSCOPE_SESSION_H
+#define MMUSCOPE_SESSION_H
+
+/*
+ * One measurement: the BPF programs, their maps, and the switch.
+ *
+ *	session__open -> session__load -> session__attach ->
+ *		session__enable(true) ... session__enable(false) ->
+ *		session__snapshot -> session__free
+ *
+ * Nothing is counted before session__enable(true); switching is a store into
+ * mapped memory and costs no system call.
+ *
+ * Functions that return int give 0 or -errno, after one sentence on stderr that
+ * names what failed and the next step. session__status() turns the error into
+ * the exit status that the manual promises.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "msg.h"
+#include "names.h"
+#include "plan.h"
+#include "snapshot.h"
+
+struct session_options {
+	enum mmuscope_scope scope;
+	pid_t pid;		/* SCOPE_PROCESS; SCOPE_PROCESSES: the first one */
+	__u64 cgroup_id;	/* SCOPE_CGROUP: inode of the folder in cgroup2 */
+	bool latency;		/* histograms, and the work functions as evidence */
+	bool running;		/* the scope may be in the middle of things when counting
+				 * starts or ends: pair every end with its start */
+	unsigned int row_shift;	/* room for 1 << row_shift rows of each kind; 0: default */
+	size_t ring_bytes;	/* 0: default; rounded up to a power of two of pages */
+};
+
+struct session;
+
+int session__open(struct session **out, const struct session_options *options);
+int session__load(struct session *s);
+
+/*
+ * Attaches all that the plan has. A target that fails costs no other: it is
+ * marked in the plan. An error is returned only if notifications themselves
+ * cannot be seen.
+ */
+int session__attach(struct session *s);
+
+/* Adds a process to SCOPE_PROCESSES; the target of SCOPE_PROCESS is fixed at open. */
+int session__add_process(struct session *s, pid_t pid);
+
+/*
+ * Switches counting on, or off. Off waits up to a second for windows, callbacks
+ * and migrations that are counted as begun to end, so that the balance holds.
+ */
+void session__enable(struct session *s, bool on);
+
+/*
+ * Reads what the programs sent (names of processes; modules that came: their
+ * callbacks are attached, or went). Waits up to timeout_ms, -1: for ever.
+ * session__poll_fd() is readable when there is something to read.
+ */
+int session__poll(struct session *s, int timeout_ms);
+int session__poll_fd(const struct session *s);
+
+/* Sums the counters of all CPUs since loading. The caller clears `snap`. */
+int session__snapshot(struct session *s, struct snapshot *snap);
+
+/* Owned by the session, valid until the next session__poll(). */
+const struct plan *session__plan(const struct session *s);
+struct names *session__names(struct session *s);
+
+/* Is the target attached, so that zero means zero? */
+bool session__observes(const struct session *s, const char *symbol);
+
+enum status session__status(int err);
+
+void session__free(struct session *s);
+
+#endif

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "words.h"
+
+#include "bpf/mmuscope.h"
+
+const char *event_name(unsigned int event)
+{
+	/* enum mmu_notifier_event, include/linux/mmu_notifier.h, same values since 5.8. */
+	static const char *const names[MMUSCOPE_EVENTS] = {
+		"UNMAP", "CLEAR", "PROTECTION_VMA", "PROTECTION_PAGE", "SOFT_DIRTY",
+		"RELEASE", "MIGRATE", "EXCLUSIVE", "EVENT_8", "EVENT_9", "EVENT_10",
+		"EVENT_11", "EVENT_12", "EVENT_13", "EVENT_14", "EVENT_15",
+	};
+
+	return event < MMUSCOPE_EVENTS ? names[event] : "?";
+}
+
+const char *phase_name(unsigned int phase)
+{
+	static const char *const names[PHASE_MAX] = {
+		[PHASE_OUTSIDE] = "outside", [PHASE_SETUP] = "setup",
+		[PHASE_COPY] = "copy",	     [PHASE_PAGES] = "pages",
+		[PHASE_FINALIZE] = "finalize", [PHASE_EVICT] = "evict",
+	};
+
+	return phase < PHASE_MAX ? names[phase] : "?";
+}
+
+const char *direction_name(unsigned int direction)
+{
+	static const char *const names[DIR_MAX] = {
+		[DIR_NONE] = "?",	       [DIR_TO_DEVICE] = "to_device",
+		[DIR_TO_SYSTEM] = "to_system", [DIR_MIXED] = "mixed",
+		[DIR_EVICT] = "evict",
+	};
+
+	return direction < DIR_MAX ? names[direction] : "?";
+}

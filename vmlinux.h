@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel types that the BPF programs touch, by hand: only the fields that
+ * are read, in any order, relocated at load time against the BTF of the kernel
+ * that runs (CO-RE). Versions are the upstream ones that have the field.
+ * A field that not every claimed kernel has is read through compat.bpf.h.
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* x86-64; what PT_REGS_PARM*() and PT_REGS_RC() of bpf_tracing.h name. */
+struct pt_regs {
+	unsigned long r9;
+	unsigned long r8;
+	unsigned long ax;
+	unsigned long cx;
+	unsigned long dx;
+	unsigned long si;
+	unsigned long di;
+	unsigned long ip;
+	unsigned long sp;
+	unsigned long bp;
+};
+
+struct kernfs_node {
+	u64 id;				/* 5.5+, was a union before */
+};
+
+struct cgroup_subsys_state {
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self; /* the first member, container_of() is a cast */
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+	unsigned int flags;
+	struct mm_struct *mm;
+	int tgid;
+	struct task_struct *group_leader;
+	u64 start_boottime;		/* 5.5+, was real_start_time */
+	char comm[16];
+	struct css_set *cgroups;	/* CONFIG_CGROUPS */
+};
+
+struct mm_struct {
+	struct task_struct *owner;	/* CONFIG_MEMCG */
+};
+
+struct vm_area_struct {
+	struct mm_struct *vm_mm;
+};
+
+enum mmu_notifier_event {
+	MMU_NOTIFY_UNMAP = 0,
+	MMU_NOTIFY_CLEAR,
+	MMU_NOTIFY_PROTECTION_VMA,
+	MMU_NOTIFY_PROTECTION_PAGE,
+	MMU_NOTIFY_SOFT_DIRTY,
+	MMU_NOTIFY_RELEASE,
+	MMU_NOTIFY_MIGRATE,		/* 5.9+ */
+	MMU_NOTIFY_EXCLUSIVE,		/* 5.14+ */
+};
+
+struct mmu_notifier_range {
+	struct mm_struct *mm;
+	unsigned long start;
+	unsigned long end;
+	enum mmu_notifier_event event;
+};
+
+struct mmu_interval_notifier {
+	struct mm_struct *mm;
+	unsigned long invalidate_seq;
+};
+
+struct migrate_vma {
+	struct vm_area_struct *vma;
+	unsigned long *src;
+	unsigned long cpages;
+	unsigned long npages;
+	unsigned long start;
+	unsigned long end;
+	void *pgmap_owner;		/* 5.9+, src_owner before */
+	unsigned long flags;		/* 5.9+ */
+};
+
+struct hmm_range {
+	struct mmu_interval_notifier *notifier;
+	unsigned long start;
+	unsigned long end;
+};
+
+struct module {
+	char name[56];
+};
+
+#pragma clang attribute pop
+
+#endif
