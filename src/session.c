@@ -44,11 +44,12 @@ struct session {
 	struct names names;
 	unsigned int cpus;
 	/* The maps, mapped: [cpu], [cpu << row_shift | row]. */
-	const struct mmuscope_cpu *cpu;
-	const struct mmuscope_row *rows;
-	const struct mmuscope_callback_row *callback_rows;
+	struct mmuscope_cpu *cpu;
+	struct mmuscope_row *rows;
+	struct mmuscope_callback_row *callback_rows;
 	size_t cpu_bytes, rows_bytes, callback_rows_bytes;
 	__u64 recursion_gone;	/* of callback objects that were closed */
+	__u64 recursion_base;	/* at the last session__reset() */
 };
 
 /* A function of the kernel proper and the programs that watch it, exits first: so no
@@ -277,14 +278,14 @@ static int fill_free_rows(struct session *s, struct bpf_map *map)
 	return 0;
 }
 
-static const void *map_counters(struct bpf_map *map, size_t *bytes)
+static void *map_counters(struct bpf_map *map, size_t *bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	void *p;
 
 	*bytes = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
 	*bytes = (*bytes + page - 1) & ~(page - 1);
-	p = mmap(NULL, *bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	p = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 
@@ -585,6 +586,15 @@ static __u64 recursion_misses(struct bpf_object *obj)
 	return sum;
 }
 
+static __u64 recursion_sum(const struct session *s)
+{
+	__u64 sum = recursion_misses(s->core->obj);
+
+	for (size_t i = 0; i < s->watch_count; i++)
+		sum += recursion_misses(s->watches[i].skel->obj);
+	return sum;
+}
+
 static void unwatch_module(struct session *s, const char *module)
 {
 	size_t kept = 0;
@@ -673,6 +683,46 @@ void session__enable(struct session *s, bool on)
 		nanosleep(&ms, NULL);
 }
 
+volatile __u32 *session__switch(struct session *s)
+{
+	return &s->core->data_control->control.enabled;
+}
+
+/* How many row indices were given out; no row beyond has ever been used. */
+static __u64 rows_taken(const struct session *s, enum mmuscope_total which)
+{
+	__u64 n = total(s, which), max = 1ULL << s->config.row_shift;
+
+	return n < max ? n : max;
+}
+
+/* The keys stay, and with them the indices that the kernel side has given out. */
+void session__reset(struct session *s)
+{
+	__u64 rows = rows_taken(s, ROWS_TAKEN);
+	__u64 callbacks = rows_taken(s, CALLBACK_ROWS_TAKEN);
+
+	for (unsigned int c = 0; c < s->cpus; c++) {
+		for (int t = 0; t < TOTAL_MAX; t++)
+			if (t != ROWS_TAKEN && t != CALLBACK_ROWS_TAKEN)
+				s->cpu[c].total[t] = 0;
+		for (__u64 i = 0; i < rows; i++) {
+			struct mmuscope_row *row = &s->rows[(__u64)c << s->config.row_shift | i];
+
+			memset(row->count, 0, sizeof(row->count));
+		}
+		for (__u64 i = 0; i < callbacks; i++) {
+			struct mmuscope_callback_row *row =
+				&s->callback_rows[(__u64)c << s->config.row_shift | i];
+
+			memset(row->outcome, 0,
+			       sizeof(*row) - offsetof(struct mmuscope_callback_row, outcome));
+		}
+	}
+	s->recursion_gone = 0;
+	s->recursion_base = recursion_sum(s);
+}
+
 /* ---- reading ---- */
 
 static int ring_event(void *ctx, void *data, size_t size)
@@ -708,10 +758,8 @@ int session__poll_fd(const struct session *s)
 
 static int sum_rows(const struct session *s, struct snapshot *snap)
 {
-	__u64 n = snap->total[ROWS_TAKEN];
+	__u64 n = rows_taken(s, ROWS_TAKEN);
 
-	if (n > 1ULL << s->config.row_shift)
-		n = 1ULL << s->config.row_shift;
 	for (__u64 i = 0; i < n; i++) {
 		struct mmuscope_row *to = NULL;
 
@@ -719,7 +767,7 @@ static int sum_rows(const struct session *s, struct snapshot *snap)
 			const struct mmuscope_row *from =
 				&s->rows[(__u64)c << s->config.row_shift | i];
 
-			if (from->key.kind == ROW_FREE)
+			if (from->key.kind == ROW_FREE || !from->count[0])
 				continue;
 			to = to ?: snapshot__add_row(snap, &from->key);
 			if (!to)
@@ -749,10 +797,8 @@ static void add_callback_row(struct mmuscope_callback_row *to,
 
 static int sum_callback_rows(const struct session *s, struct snapshot *snap)
 {
-	__u64 n = snap->total[CALLBACK_ROWS_TAKEN];
+	__u64 n = rows_taken(s, CALLBACK_ROWS_TAKEN);
 
-	if (n > 1ULL << s->config.row_shift)
-		n = 1ULL << s->config.row_shift;
 	for (__u64 i = 0; i < n; i++) {
 		struct mmuscope_callback_row *to = NULL;
 
@@ -760,7 +806,7 @@ static int sum_callback_rows(const struct session *s, struct snapshot *snap)
 			const struct mmuscope_callback_row *from =
 				&s->callback_rows[(__u64)c << s->config.row_shift | i];
 
-			if (from->key.kind == ROW_FREE)
+			if (from->key.kind == ROW_FREE || !callback_row__delivered(from))
 				continue;
 			to = to ?: snapshot__add_callback(snap, &from->key);
 			if (!to)
@@ -784,9 +830,7 @@ int session__snapshot(struct session *s, struct snapshot *snap)
 		snapshot__clear(snap);
 		return err;
 	}
-	snap->recursion = s->recursion_gone + recursion_misses(s->core->obj);
-	for (size_t i = 0; i < s->watch_count; i++)
-		snap->recursion += recursion_misses(s->watches[i].skel->obj);
+	snap->recursion = s->recursion_gone + recursion_sum(s) - s->recursion_base;
 	return 0;
 }
 
@@ -817,11 +861,11 @@ void session__free(struct session *s)
 		callback_bpf__destroy(s->watches[i].skel);
 	free(s->watches);
 	if (s->cpu)
-		munmap((void *)s->cpu, s->cpu_bytes);
+		munmap(s->cpu, s->cpu_bytes);
 	if (s->rows)
-		munmap((void *)s->rows, s->rows_bytes);
+		munmap(s->rows, s->rows_bytes);
 	if (s->callback_rows)
-		munmap((void *)s->callback_rows, s->callback_rows_bytes);
+		munmap(s->callback_rows, s->callback_rows_bytes);
 	core_bpf__destroy(s->core);
 	plan__clear(&s->plan);
 	names__clear(&s->names);

@@ -57,6 +57,12 @@ int session__add_process(struct session *s, pid_t pid);
  */
 void session__enable(struct session *s, bool on);
 
+/* The word that session__enable() writes, for code that may not make a call. */
+volatile __u32 *session__switch(struct session *s);
+
+/* Sets every count to zero. Only while switched off. */
+void session__reset(struct session *s);
+
 /*
  * Reads what the programs sent (names of processes; modules that came: their
  * callbacks are attached, or went). Waits up to timeout_ms, -1: for ever.

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Migrations to the device: of a mixed range, to and fro, and of holes.
+ *
+ * In the formulas N is the pages, r those that live on the device already, f
+ * the first of them, C the pages of one migrate_vma_setup() and F those of one
+ * hmm_range_fault() (dmirror_migrate_to_device(), dmirror_fault() in
+ * lib/test_hmm.c).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "workload.h"
+
+static __u64 chunks(size_t pages, unsigned int chunk)
+{
+	return (pages + chunk - 1) / chunk;
+}
+
+static void expect(struct expectation *e, const char *formula, __u64 value)
+{
+	e->formula = formula;
+	e->known = true;
+	e->value = value;
+}
+
+/* For what the series changed: one formula for each kind of kernel. */
+static void expect_by_kind(struct expectation *e, enum kernel_kind kind, const char *formula,
+			   __u64 patched, __u64 unpatched)
+{
+	e->formula = formula;
+	e->known = kind != KERNEL_UNKNOWN;
+	e->value = kind == KERNEL_PATCHED ? patched : unpatched;
+}
+
+/* Moves every stretch of pages that should be resident, then lets the device map all. */
+static int prepare_mixed(struct run *run)
+{
+	size_t n = run->params.pages;
+	struct dmirror_result result;
+	int err;
+
+	err = run__map(run);
+	if (err)
+		return run__failed(run, "mmap", err);
+	run__fill(run);
+	for (size_t at = 0, end; at < n; at = end) {
+		for (end = at; end < n && run->resident[end] == run->resident[at]; end++)
+			;
+		if (!run->resident[at])
+			continue;
+		err = dmirror__migrate_to_device(&run->device, run->range + at * PAGE_BYTES,
+						 run->buffer, end - at, &result);
+		if (err)
+			return run__failed(run, "making pages resident", err);
+	}
+	err = dmirror__read(&run->device, run->range, run->buffer, n, &result);
+	if (err)
+		return run__failed(run, "mapping the range on the device", err);
+	return run__check(run, run->buffer, "the device (before)");
+}
+
+/*
+ * The migration's own read-back fails with ENOENT where mappings of resident
+ * pages were dropped: the effect under study on an unpatched kernel.
+ */
+static int step_migrate(struct run *run, struct sample *sample)
+{
+	struct sample_step *step = sample__step(sample, "migrate");
+	__u64 start;
+	int err;
+
+	step->has_ledger = true;
+	run__count(run, true);
+	start = run__clock();
+	err = dmirror__migrate_to_device(&run->device, run->range, run->buffer, run->params.pages,
+					 &step->ledger);
+	step->cost = run__clock() - start;
+	run__count(run, false);
+	return err && err != -ENOENT ? run__failed(run, "migrating the range", err) : 0;
+}
+
+static int step_read(struct run *run, struct sample *sample)
+{
+	struct sample_step *step = sample__step(sample, "read");
+	__u64 start;
+	int err;
+
+	step->has_ledger = true;
+	memset(run->buffer, 0xa5, run->params.pages * PAGE_BYTES);
+	run__count(run, true);
+	start = run__clock();
+	err = dmirror__read(&run->device, run->range, run->buffer, run->params.pages,
+			    &step->ledger);
+	step->cost = run__clock() - start;
+	run__count(run, false);
+	return err ? run__failed(run, "reading the range on the device", err) : 0;
+}
+
+static int measure_mixed(struct run *run, struct sample *sample)
+{
+	int err = step_migrate(run, sample);
+
+	return err ? err : step_read(run, sample);
+}
+
+static int verify_both(struct run *run)
+{
+	int err = run__check(run, run->buffer, "the device");
+
+	/* The CPU's reads bring every page back. */
+	return err ? err : run__check(run, run->range, "the CPU");
+}
+
+static void expected_mixed(const struct run *run, struct expectation out[EXPECT_MAX])
+{
+	__u64 n = run->params.pages, r = run->resident_pages, f = run->first_resident;
+	__u64 c = chunks(n, run->device.chunk_pages);
+	__u64 refaults = r ? chunks(n - f, run->device.fault_pages) : 0;
+
+	expect(&out[EXPECT_NOTIFICATIONS], "ceil(N/C)", c);
+	expect(&out[EXPECT_DELIVERED], "ceil(N/C)", c);
+	expect_by_kind(&out[EXPECT_PERFORMED], run->kind, "patched 0, unpatched ceil(N/C)", 0, c);
+	expect_by_kind(&out[EXPECT_SKIPPED], run->kind, "patched ceil(N/C), unpatched 0", c, 0);
+	expect_by_kind(&out[EXPECT_PAGES_PERFORMED], run->kind, "patched 0, unpatched N", 0, n);
+	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
+	expect(&out[EXPECT_COLLECTED], "N - r", n - r);
+	expect(&out[EXPECT_MIGRATED], "N - r", n - r);
+	expect_by_kind(&out[EXPECT_EXCESS], run->kind, "patched 0, unpatched r", 0, r);
+	expect_by_kind(&out[EXPECT_REFAULTS], run->kind,
+		       "patched 0, unpatched ceil((N - f)/F), 0 where r = 0", 0, refaults);
+}
+
+const struct workload workload_migrate_mixed = {
+	.name = "migrate-mixed",
+	.summary = "migrate a range of which R per cent is on the device already, then read it "
+		   "there",
+	.uses_resident = true,
+	.prepare = prepare_mixed,
+	.measure = measure_mixed,
+	.verify = verify_both,
+	.expected = expected_mixed,
+};
+
+/* ---- to the device and back by CPU faults ---- */
+
+static int measure_pingpong(struct run *run, struct sample *sample)
+{
+	struct sample_step *step;
+	int err = step_migrate(run, sample);
+	__u64 start, sum = 0;
+
+	if (err)
+		return err;
+	step = sample__step(sample, "fault_back");
+	run__count(run, true);
+	start = run__clock();
+	for (size_t page = 0; page < run->params.pages; page++)
+		sum += *(volatile unsigned char *)(run->range + page * PAGE_BYTES);
+	step->cost = run__clock() - start;
+	run__count(run, false);
+	(void)sum;
+	return 0;
+}
+
+static void expected_pingpong(const struct run *run, struct expectation out[EXPECT_MAX])
+{
+	__u64 n = run->params.pages, c = chunks(n, run->device.chunk_pages);
+
+	expect(&out[EXPECT_NOTIFICATIONS], "ceil(N/C) + N", c + n);
+	expect(&out[EXPECT_DELIVERED], "ceil(N/C) + N", c + n);
+	expect_by_kind(&out[EXPECT_PERFORMED], run->kind, "patched 0, unpatched ceil(N/C) + N", 0,
+		       c + n);
+	expect_by_kind(&out[EXPECT_SKIPPED], run->kind, "patched ceil(N/C) + N, unpatched 0",
+		       c + n, 0);
+	expect_by_kind(&out[EXPECT_PAGES_PERFORMED], run->kind, "patched 0, unpatched 2 N", 0,
+		       2 * n);
+	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C) + N", c + n);
+	expect(&out[EXPECT_COLLECTED], "2 N", 2 * n);
+	expect(&out[EXPECT_MIGRATED], "2 N", 2 * n);
+	expect(&out[EXPECT_EXCESS], "0", 0);
+	expect(&out[EXPECT_REFAULTS], "0", 0);
+}
+
+const struct workload workload_migrate_pingpong = {
+	.name = "migrate-pingpong",
+	.summary = "migrate a range to the device, then let CPU faults bring every page back",
+	.prepare = prepare_mixed,
+	.measure = measure_pingpong,
+	.verify = verify_both,
+	.expected = expected_pingpong,
+};
+
+/* ---- holes ---- */
+
+static int prepare_holes(struct run *run)
+{
+	int err = run__map(run);
+
+	return err ? run__failed(run, "mmap", err) : 0;
+}
+
+static int verify_holes(struct run *run)
+{
+	int err = run__check_zero(run, run->buffer, "the device");
+
+	return err ? err : run__check_zero(run, run->range, "the CPU");
+}
+
+/* The second notification, in migrate_vma_pages(), is the one patch 6 wanted to drop. */
+static void expected_holes(const struct run *run, struct expectation out[EXPECT_MAX])
+{
+	__u64 n = run->params.pages, c = chunks(n, run->device.chunk_pages);
+
+	expect(&out[EXPECT_NOTIFICATIONS], "2 ceil(N/C)", 2 * c);
+	expect(&out[EXPECT_DELIVERED], "2 ceil(N/C)", 2 * c);
+	expect_by_kind(&out[EXPECT_PERFORMED], run->kind, "patched 0, unpatched 2 ceil(N/C)", 0,
+		       2 * c);
+	expect_by_kind(&out[EXPECT_SKIPPED], run->kind, "patched 2 ceil(N/C), unpatched 0", 2 * c,
+		       0);
+	expect_by_kind(&out[EXPECT_PAGES_PERFORMED], run->kind, "patched 0, unpatched 2 N", 0,
+		       2 * n);
+	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
+	expect(&out[EXPECT_COLLECTED], "N", n);
+	expect(&out[EXPECT_MIGRATED], "N", n);
+	expect_by_kind(&out[EXPECT_EXCESS], run->kind, "patched 0, unpatched N", 0, n);
+	expect(&out[EXPECT_REFAULTS], "0", 0);
+}
+
+const struct workload workload_migrate_holes = {
+	.name = "migrate-holes",
+	.summary = "migrate a range that was never touched: two notifications for each chunk",
+	.prepare = prepare_holes,
+	.measure = measure_mixed,
+	.verify = verify_holes,
+	.expected = expected_holes,
+};

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What every workload needs: memory, data, the clock and the switch. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "session.h"
+#include "workload.h"
+
+void run__count(struct run *run, bool on)
+{
+	if (run->counting)
+		session__enable(run->session, on);
+}
+
+__u64 run__clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
+}
+
+struct sample_step *sample__step(struct sample *sample, const char *name)
+{
+	struct sample_step *step = &sample->step[sample->step_count];
+
+	if (sample->step_count < SAMPLE_STEPS - 1)
+		sample->step_count++;
+	memset(step, 0, sizeof(*step));
+	step->name = name;
+	return step;
+}
+
+int run__map(struct run *run)
+{
+	size_t size = run->params.pages * PAGE_BYTES;
+	unsigned char *area;
+
+	/* A guard page on either side keeps the mapping from merging with a neighbour. */
+	area = mmap(NULL, size + 2 * PAGE_BYTES, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (area == MAP_FAILED)
+		return -errno;
+	run->range = area + PAGE_BYTES;
+	if (mprotect(run->range, size, PROT_READ | PROT_WRITE) ||
+	    madvise(run->range, size, MADV_NOHUGEPAGE))
+		return -errno;
+	return 0;
+}
+
+void run__unmap(struct run *run)
+{
+	if (run->range)
+		munmap(run->range - PAGE_BYTES, (run->params.pages + 2) * PAGE_BYTES);
+	run->range = NULL;
+}
+
+/* Every 64-bit word differs from every other one of this and the last iterations. */
+static __u64 first_word(const struct run *run, size_t page)
+{
+	return (run->salt + page) * 0x9e3779b97f4a7c15ULL;
+}
+
+void run__fill(struct run *run)
+{
+	for (size_t page = 0; page < run->params.pages; page++) {
+		__u64 *word = (__u64 *)(run->range + page * PAGE_BYTES);
+		__u64 value = first_word(run, page);
+
+		for (size_t i = 0; i < PAGE_BYTES / sizeof(*word); i++)
+			word[i] = value + i;
+	}
+}
+
+int run__check(struct run *run, const unsigned char *got, const char *who)
+{
+	for (size_t page = 0; page < run->params.pages; page++) {
+		const __u64 *word = (const __u64 *)(got + page * PAGE_BYTES);
+		__u64 value = first_word(run, page);
+
+		for (size_t i = 0; i < PAGE_BYTES / sizeof(*word); i++) {
+			if (word[i] == value + i)
+				continue;
+			snprintf(run->failure, sizeof(run->failure),
+				 "%s read wrong data in page %zu, word %zu", who, page, i);
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
+int run__check_zero(struct run *run, const unsigned char *got, const char *who)
+{
+	for (size_t i = 0; i < run->params.pages * PAGE_BYTES; i++) {
+		if (!got[i])
+			continue;
+		snprintf(run->failure, sizeof(run->failure),
+			 "%s read data where none was written, page %zu", who, i / PAGE_BYTES);
+		return -EIO;
+	}
+	return 0;
+}
+
+int run__failed(struct run *run, const char *what, int err)
+{
+	snprintf(run->failure, sizeof(run->failure), "%s: %s", what, strerror(-err));
+	return err;
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "runner.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel_info.h"
+#include "report.h"
+#include "session.h"
+
+static const char *const metric_names[EXPECT_MAX] = {
+	[EXPECT_NOTIFICATIONS] = "notifications", [EXPECT_DELIVERED] = "delivered",
+	[EXPECT_PERFORMED] = "performed",	  [EXPECT_SKIPPED] = "skipped",
+	[EXPECT_PAGES_PERFORMED] = "pages_performed", [EXPECT_MIGRATIONS] = "migrations",
+	[EXPECT_COLLECTED] = "collected",	  [EXPECT_MIGRATED] = "migrated",
+	[EXPECT_EXCESS] = "excess",		  [EXPECT_REFAULTS] = "refaults",
+};
+
+const struct workload *workload__find(const char *name)
+{
+	for (size_t i = 0; i < workload_count; i++)
+		if (!strcmp(workloads[i]->name, name))
+			return workloads[i];
+	return NULL;
+}
+
+/* The variant's name where the kernel has one of ours; else what upstream does. */
+static enum kernel_kind kernel_kind(void)
+{
+	const char *variant = kernel_info__variant();
+
+	if (!strcmp(variant, "patched"))
+		return KERNEL_PATCHED;
+	if (!strcmp(variant, "unpatched"))
+		return KERNEL_UNPATCHED;
+	if (variant[0])
+		return KERNEL_UNKNOWN;
+	return kernel_info__version() >= 5011 ? KERNEL_PATCHED : KERNEL_UNKNOWN;
+}
+
+static void measured(const struct snapshot *snap, __u64 value[EXPECT_MAX])
+{
+	struct snapshot_sums s;
+
+	snapshot__sum(snap, &s);
+	value[EXPECT_NOTIFICATIONS] = s.notifications;
+	value[EXPECT_DELIVERED] = s.delivered;
+	value[EXPECT_PERFORMED] = s.outcome[OUTCOME_PERFORMED];
+	value[EXPECT_SKIPPED] = s.outcome[OUTCOME_SKIPPED];
+	value[EXPECT_PAGES_PERFORMED] = s.pages_performed;
+	value[EXPECT_MIGRATIONS] = s.migrations;
+	value[EXPECT_COLLECTED] = s.collected;
+	value[EXPECT_MIGRATED] = s.migrated;
+	value[EXPECT_EXCESS] = s.excess;
+	value[EXPECT_REFAULTS] = s.faults;
+}
+
+/* One parameter set's run. */
+struct bench {
+	const struct bench_options *options;
+	struct session *session;
+	struct run run;
+	json_t *samples;
+	struct expectation sum[EXPECT_MAX];	/* over the measured iterations */
+	unsigned int odd_samples;		/* iterations that broke a formula */
+	struct snapshot before;			/* after the last iteration */
+};
+
+static __u64 next_random(__u64 *state)
+{
+	/* splitmix64: the layout must repeat with the seed on every libc. */
+	__u64 z = *state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+/* Picks resident_pct per cent of the pages, rounded down, scattered by the seed. */
+static int choose_resident(struct run *run)
+{
+	size_t n = run->params.pages, r = n * run->params.resident_pct / 100;
+	size_t *order = calloc(n, sizeof(*order));
+	__u64 state = run->params.seed;
+
+	run->resident = calloc(n, sizeof(*run->resident));
+	if (!order || !run->resident) {
+		free(order);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++)
+		order[i] = i;
+	for (size_t i = 0; i < r; i++) {
+		size_t j = i + next_random(&state) % (n - i), t = order[i];
+
+		order[i] = order[j];
+		order[j] = t;
+		run->resident[order[i]] = true;
+	}
+	free(order);
+	run->resident_pages = r;
+	run->first_resident = 0;
+	while (run->first_resident < n && !run->resident[run->first_resident])
+		run->first_resident++;
+	return 0;
+}
+
+static json_t *steps_json(const struct sample *sample, bool ledger)
+{
+	json_t *o = json_object();
+
+	for (unsigned int i = 0; i < sample->step_count; i++) {
+		const struct sample_step *s = &sample->step[i];
+		/* The driver copies its counts out only where the call succeeded. */
+		bool told = s->has_ledger && !s->ledger.error;
+
+		if (!ledger)
+			json_object_set_new(o, s->name, json_integer((json_int_t)s->cost));
+		else if (s->has_ledger)
+			json_object_set_new(
+				o, s->name,
+				json_pack("{s:o, s:o, s:i}", "cpages",
+					  told ? json_integer((json_int_t)s->ledger.cpages) :
+						 json_null(),
+					  "faults",
+					  told ? json_integer((json_int_t)s->ledger.faults) :
+						 json_null(),
+					  "errno", s->ledger.error));
+	}
+	return o;
+}
+
+static json_t *ours_json(const struct snapshot *snap)
+{
+	struct snapshot_sums s;
+
+	snapshot__sum(snap, &s);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "notifications", (json_int_t)s.notifications, "delivered",
+			 (json_int_t)s.delivered, "performed",
+			 (json_int_t)s.outcome[OUTCOME_PERFORMED], "skipped",
+			 (json_int_t)s.outcome[OUTCOME_SKIPPED], "failed",
+			 (json_int_t)s.outcome[OUTCOME_FAILED], "undetermined",
+			 (json_int_t)s.outcome[OUTCOME_UNDETERMINED], "pages_performed",
+			 (json_int_t)s.pages_performed, "migrations", (json_int_t)s.migrations,
+			 "collected", (json_int_t)s.collected, "migrated", (json_int_t)s.migrated,
+			 "excess", (json_int_t)s.excess, "refaults", (json_int_t)s.faults);
+}
+
+/* Keeps the sample, and holds every iteration against the formulas by itself. */
+static int keep_sample(struct bench *b, unsigned int iteration, const struct sample *sample,
+		       const struct expectation expected[EXPECT_MAX])
+{
+	struct snapshot now = {}, delta = {};
+	__u64 value[EXPECT_MAX];
+	bool odd = false;
+	int err;
+
+	err = session__snapshot(b->session, &now);
+	err = err ? err : snapshot__copy(&delta, &now);
+	if (err)
+		return err;
+	snapshot__subtract(&delta, &b->before);
+	snapshot__clear(&b->before);
+	b->before = now;
+	measured(&delta, value);
+	for (int m = 0; m < EXPECT_MAX; m++) {
+		struct expectation *sum = &b->sum[m];
+
+		if (!expected[m].formula)
+			continue;
+		sum->formula = expected[m].formula;
+		sum->known = expected[m].known;
+		sum->value += expected[m].value;
+		odd |= expected[m].known && expected[m].value != value[m];
+	}
+	b->odd_samples += odd;
+	json_array_append_new(b->samples,
+			      json_pack("{s:I, s:o, s:o, s:o}", "iteration", (json_int_t)iteration,
+					"times", steps_json(sample, false), "ours",
+					ours_json(&delta), "driver", steps_json(sample, true)));
+	snapshot__clear(&delta);
+	return 0;
+}
+
+static int iterate(struct bench *b, int iteration)
+{
+	struct expectation expected[EXPECT_MAX] = {};
+	struct sample sample = {};
+	struct run *run = &b->run;
+	int err;
+
+	run->counting = iteration >= 0;
+	run->salt = run->params.seed * 1000003 + (__u64)(iteration + 1000) * 100003;
+	err = run->workload->prepare(run);
+	err = err ? err : run->workload->measure(run, &sample);
+	if (!err)
+		run->workload->expected(run, expected);
+	err = err ? err : run->workload->verify(run);
+	run__unmap(run);
+	if (err) {
+		msg("%s, iteration %d: %s; the result is worthless and is not written.",
+		    run->workload->name, iteration, run->failure[0] ? run->failure : strerror(-err));
+		return err;
+	}
+	return iteration >= 0 ? keep_sample(b, (unsigned int)iteration, &sample, expected) : 0;
+}
+
+static json_t *checks_json(struct bench *b, const struct snapshot *snap, unsigned int *broken)
+{
+	__u64 value[EXPECT_MAX];
+	json_t *checks = json_array();
+
+	measured(snap, value);
+	for (int m = 0; m < EXPECT_MAX; m++) {
+		const struct expectation *e = &b->sum[m];
+		bool holds = e->value == value[m];
+		char formula[160];
+
+		if (!e->formula)
+			continue;
+		snprintf(formula, sizeof(formula), "%s; summed over %u iterations", e->formula,
+			 b->run.params.iterations);
+		json_array_append_new(
+			checks,
+			json_pack("{s:s, s:s, s:o, s:I, s:o, s:s?}", "metric", metric_names[m],
+				  "formula", formula, "expected",
+				  e->known ? json_integer((json_int_t)e->value) : json_null(),
+				  "measured", (json_int_t)value[m], "holds",
+				  e->known ? json_boolean(holds) : json_null(), "reason",
+				  e->known ? NULL :
+					     "no formula for a kernel of this variant or age"));
+		if (!e->known || holds)
+			continue;
+		(*broken)++;
+		msg("%s: %s is %ju, the formula %s gives %ju.", b->run.workload->name,
+		    metric_names[m], (uintmax_t)value[m], formula, (uintmax_t)e->value);
+	}
+	if (b->odd_samples && !*broken) {
+		(*broken)++;
+		msg("%s: %u iterations differ from the formulas although the sums agree.",
+		    b->run.workload->name, b->odd_samples);
+	}
+	return checks;
+}
+
+static json_t *result_json(struct bench *b, unsigned int *broken)
+{
+	struct snapshot *snap = &b->before;
+	const struct workload_params *p = &b->run.params;
+	struct report report = {
+		.snap = snap,
+		.names = session__names(b->session),
+		.plan = session__plan(b->session),
+		.latency = b->options->latency,
+		.pid = getpid(),
+		.command_status = -1,
+	};
+	struct invariant inv[INVARIANTS_MAX];
+	json_t *params, *samples = b->samples;
+	size_t bad, n;
+
+	for (size_t i = 0; i < json_array_size(samples); i++) {
+		const char *step;
+		json_t *times = json_object_get(json_array_get(samples, i), "times"), *cost;
+
+		json_object_foreach(times, step, cost)
+			report.duration_ns += (__u64)json_integer_value(cost);
+	}
+	n = report__invariants(&report, inv, &bad);
+	for (size_t i = 0; i < n; i++)
+		if (!inv[i].holds)
+			msg("%s: invariant broken: %s: %s.", b->run.workload->name, inv[i].name,
+			    inv[i].detail);
+	*broken += (unsigned int)bad;
+	params = json_pack("{s:I, s:I, s:I, s:I, s:I}", "pages", (json_int_t)p->pages, "iterations",
+			   (json_int_t)p->iterations, "warmup", (json_int_t)p->warmup, "seed",
+			   (json_int_t)p->seed, "device", (json_int_t)p->device);
+	if (b->run.workload->uses_resident)
+		json_object_set_new(params, "resident_pct",
+				    json_integer((json_int_t)p->resident_pct));
+	b->samples = NULL;
+	return json_pack("{s:{s:s, s:o}, s:o, s:o, s:o}", "workload", "name",
+			 b->run.workload->name, "params", params, "samples", samples, "checks",
+			 checks_json(b, snap, broken), "stat", report__json(&report));
+}
+
+static int open_device(struct run *run)
+{
+	int err = dmirror__open(&run->device, run->params.device);
+
+	switch (-err) {
+	case 0:
+		break;
+	case ENODEV:
+	case ENOENT:
+		msg("no test device %s: load it with 'modprobe test_hmm' on a kernel built with "
+		    "CONFIG_TEST_HMM, or use scripts/compare.sh.",
+		    run->device.path);
+		break;
+	case EBUSY:
+		msg("%s is busy; end the program that holds it, or try --device %d.",
+		    run->device.path, !run->params.device);
+		break;
+	default:
+		msg("cannot open %s: %s; see 'ls -l %s'.", run->device.path, strerror(-err),
+		    run->device.path);
+	}
+	return err;
+}
+
+/* One parameter set. `result` gets its JSON. */
+static enum status run_set(const struct bench_options *o, struct session *session,
+			   unsigned int resident_pct, json_t **result, struct dmirror *device,
+			   unsigned int *broken)
+{
+	struct bench b = { .options = o, .session = session };
+	enum status status = STATUS_FAILED;
+	struct run *run = &b.run;
+	int err;
+
+	run->workload = o->workload;
+	run->params = o->params;
+	run->params.resident_pct = resident_pct;
+	run->kind = kernel_kind();
+	run->session = session;
+	err = open_device(run);
+	if (err)
+		return err == -ENODEV || err == -ENOENT || err == -EBUSY ? STATUS_UNAVAILABLE :
+									   STATUS_FAILED;
+	run->buffer = aligned_alloc(PAGE_BYTES, run->params.pages * PAGE_BYTES);
+	b.samples = json_array();
+	err = choose_resident(run);
+	if (err || !run->buffer || !b.samples) {
+		msg("out of memory for %zu pages; ask for fewer with --pages.", run->params.pages);
+		goto cleanup;
+	}
+	session__reset(session);
+	for (int i = -(int)run->params.warmup; i < (int)run->params.iterations && !err; i++)
+		err = iterate(&b, i);
+	session__poll(session, 0);
+	if (!err)
+		*result = result_json(&b, broken);
+	if (*result)
+		status = STATUS_OK;
+	*device = run->device;
+cleanup:
+	snapshot__clear(&b.before);
+	json_decref(b.samples);
+	dmirror__close(&run->device);
+	free(run->buffer);
+	free(run->resident);
+	return status;
+}
+
+enum status bench__run(const struct bench_options *o, json_t **doc)
+{
+	struct session_options so = {
+		.scope = SCOPE_PROCESS,
+		.pid = getpid(),
+		.latency = o->latency,
+		.row_shift = o->row_shift,
+	};
+	json_t *results = json_array();
+	enum status status = STATUS_OK;
+	struct dmirror device = {};
+	struct session *s = NULL;
+	unsigned int broken = 0;
+	int err;
+
+	*doc = NULL;
+	err = session__open(&s, &so);
+	err = err ? err : session__load(s);
+	err = err ? err : session__attach(s);
+	if (err)
+		status = session__status(err);
+	for (unsigned int i = 0; i < o->resident_count && status == STATUS_OK; i++) {
+		json_t *result = NULL;
+
+		status = run_set(o, s, o->resident[i], &result, &device, &broken);
+		if (result)
+			json_array_append_new(results, result);
+	}
+	if (status == STATUS_OK) {
+		*doc = json_pack("{s:s, s:o, s:o, s:s, s:{s:s, s:s, s:i}, s:O}", "schema",
+				 "mmuscope-bench/1", "tool", tool_info__json(), "kernel",
+				 kernel_info__json(), "clock", kernel_info__clock(), "device",
+				 "driver", "test_hmm", "path", device.path, "chunk_pages",
+				 (int)device.chunk_pages, "results", results);
+		status = !*doc ? STATUS_FAILED : broken ? STATUS_INCOMPLETE : STATUS_OK;
+	}
+	json_decref(results);
+	session__free(s);
+	return status;
+}

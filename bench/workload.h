@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef MMUSCOPE_BENCH_WORKLOAD_H
+#define MMUSCOPE_BENCH_WORKLOAD_H
+
+/*
+ * A workload: what is done to a mirrored range, and a closed formula for the
+ * counts that it must cause on each kind of kernel.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "dmirror.h"
+
+struct session;
+
+struct workload_params {
+	size_t pages;
+	unsigned int resident_pct;
+	unsigned int iterations;
+	unsigned int warmup;
+	__u64 seed;
+	unsigned int device;
+};
+
+/* Which formula holds. Unknown kernels have none for what the series changed. */
+enum kernel_kind {
+	KERNEL_UNKNOWN,
+	KERNEL_PATCHED,		/* upstream since 5.11, or the variant "patched" */
+	KERNEL_UNPATCHED,	/* the variant "unpatched": the series undone */
+};
+
+/* Metrics that a formula speaks of, by the names of the JSON. */
+enum expected_metric {
+	EXPECT_NOTIFICATIONS,
+	EXPECT_DELIVERED,
+	EXPECT_PERFORMED,
+	EXPECT_SKIPPED,
+	EXPECT_PAGES_PERFORMED,
+	EXPECT_MIGRATIONS,
+	EXPECT_COLLECTED,
+	EXPECT_MIGRATED,
+	EXPECT_EXCESS,
+	EXPECT_REFAULTS,
+	EXPECT_MAX,
+};
+
+struct expectation {
+	const char *formula;	/* in words of the parameters; NULL: none for this metric */
+	bool known;		/* false: depends on the kind of kernel, which is unknown */
+	__u64 value;		/* for one iteration */
+};
+
+#define SAMPLE_STEPS 8
+
+struct sample_step {
+	const char *name;	/* static: "migrate", "read", ... */
+	__u64 cost;		/* in the clock's unit */
+	bool has_ledger;
+	struct dmirror_result ledger;
+};
+
+struct sample {
+	unsigned int step_count;
+	struct sample_step step[SAMPLE_STEPS];
+};
+
+/* What a running workload works on; set up by the runner, the buffers by prepare(). */
+struct run {
+	const struct workload *workload;
+	struct workload_params params;
+	enum kernel_kind kind;
+	struct dmirror device;
+	struct session *session;
+	bool counting;		/* false while warming up */
+	unsigned char *range;	/* params.pages pages, mirrored */
+	unsigned char *buffer;	/* as many, what the device read */
+	bool *resident;		/* per page: lives on the device when measuring starts */
+	size_t resident_pages, first_resident;
+	__u64 salt;		/* of this iteration's data */
+	void *private;
+	char failure[160];	/* why verify() or a step failed, for the message */
+};
+
+struct workload {
+	const char *name;
+	const char *summary;
+	bool uses_resident;
+	/* Brings memory into the state that the measurement starts from. */
+	int (*prepare)(struct run *run);
+	/* The measured region; switches counting on and off around each step. */
+	int (*measure)(struct run *run, struct sample *sample);
+	/* Compares every byte that the device and the CPU see with what was written. */
+	int (*verify)(struct run *run);
+	void (*expected)(const struct run *run, struct expectation out[EXPECT_MAX]);
+};
+
+extern const struct workload *const workloads[];
+extern const size_t workload_count;
+
+/* ---- for workloads ---- */
+
+#define PAGE_BYTES 4096UL
+
+/* Counting on for this run's process; no effect while warming up. */
+void run__count(struct run *run, bool on);
+/* Now, in ns of CLOCK_MONOTONIC_RAW: guest instructions under -icount. */
+__u64 run__clock(void);
+/* Starts a step: names it and returns it, its cost still 0. NULL never. */
+struct sample_step *sample__step(struct sample *sample, const char *name);
+/* Maps params.pages fresh pages, no huge ones, alone in their mapping. 0 or -errno. */
+int run__map(struct run *run);
+void run__unmap(struct run *run);
+/* Writes this iteration's data into the range by the CPU. */
+void run__fill(struct run *run);
+/* Is `got` (params.pages pages) this iteration's data? Sets failure and gives -EIO if not. */
+int run__check(struct run *run, const unsigned char *got, const char *who);
+int run__check_zero(struct run *run, const unsigned char *got, const char *who);
+/* Sets failure from an ioctl that should have worked. Returns its error. */
+int run__failed(struct run *run, const char *what, int err);
+
+#endif

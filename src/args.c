@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "args.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool parse_number(const char *text, unsigned long long min, unsigned long long max,
+		  unsigned long long *out)
+{
+	unsigned long long n;
+	char *end;
+
+	/* strtoull() takes signs and blanks. */
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno || *end || n < min || n > max)
+		return false;
+	*out = n;
+	return true;
+}
+
+size_t parse_numbers(const char *text, unsigned int min, unsigned int max, unsigned int *out,
+		     size_t limit)
+{
+	char *copy = strdup(text), *rest = copy, *word;
+	unsigned long long n;
+	size_t count = 0;
+
+	while (copy && (word = strsep(&rest, ","))) {
+		if (count == limit || !parse_number(word, min, max, &n)) {
+			count = 0;
+			break;
+		}
+		out[count++] = (unsigned int)n;
+	}
+	free(copy);
+	return count;
+}

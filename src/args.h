@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef MMUSCOPE_ARGS_H
+#define MMUSCOPE_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A whole decimal number of min..max, nothing before or behind it. False, and
+ * `out` untouched, for anything else.
+ */
+bool parse_number(const char *text, unsigned long long min, unsigned long long max,
+		  unsigned long long *out);
+
+/*
+ * Comma-separated numbers of min..max into out[0..limit). Returns how many, or
+ * 0 where one of them is bad or there are more than `limit`.
+ */
+size_t parse_numbers(const char *text, unsigned int min, unsigned int max, unsigned int *out,
+		     size_t limit);
+
+#endif

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* mmuscope bench: known workloads whose every count is known beforehand. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "bench/runner.h"
+#include "cmd.h"
+#include "msg.h"
+#include "table.h"
+
+static void help(FILE *out)
+{
+	fputs("Usage: mmuscope bench list\n"
+	      "       mmuscope bench WORKLOAD [OPTIONS]\n"
+	      "       mmuscope bench overhead [OPTIONS]\n\n"
+	      "Runs a known workload on the kernel's HMM test device (test_hmm), counts its\n"
+	      "measured region only, verifies the data that the device and the CPU read, and\n"
+	      "holds every count against a closed formula. 'overhead' measures what watching\n"
+	      "costs: see mmuscope-bench(1).\n\n"
+	      "Options:\n"
+	      "  -n, --pages N          pages of 4 KiB (default 512)\n"
+	      "  -r, --resident R[,R]   per cent of them on the device already (default 50)\n"
+	      "  -i, --iterations I     measured iterations (default 20)\n"
+	      "  -w, --warmup W         iterations before them (default 2)\n"
+	      "  -d, --device D         test device 0 or 1 (default 0)\n"
+	      "  -s, --seed S           which pages are resident, and the data (default 1)\n"
+	      "      --no-latency       count only: no latency histograms\n"
+	      "      --max-rows N       room for rows of counts, a power of two (default 4096)\n"
+	      "  -j, --json             the whole result as JSON, every sample kept\n"
+	      "  -o, --output FILE      write to FILE instead of standard output\n"
+	      "  -h, --help             this text\n\n"
+	      "Examples:\n"
+	      "  sudo mmuscope bench list\n"
+	      "  sudo mmuscope bench migrate-mixed --resident 0,25,50,75,100\n"
+	      "  sudo mmuscope bench mmops --pages 23 --json -o mmops.json\n",
+	      out);
+}
+
+static enum status list(void)
+{
+	for (size_t i = 0; i < workload_count; i++)
+		printf("%-17s %s\n", workloads[i]->name, workloads[i]->summary);
+	printf("%-17s %s\n", "overhead", "what watching a notification costs, side by side");
+	return close_output(stdout, "standard output");
+}
+
+static __u64 sum_ours(const json_t *result, const char *name)
+{
+	json_t *samples = json_object_get(result, "samples"), *sample;
+	__u64 sum = 0;
+	size_t i;
+
+	json_array_foreach(samples, i, sample)
+		sum += (__u64)json_integer_value(
+			json_object_get(json_object_get(sample, "ours"), name));
+	return sum;
+}
+
+static int add_result(struct table *table, const json_t *result)
+{
+	static const char *const columns[] = { "delivered", "performed", "skipped",
+					       "pages_performed", "migrated", "excess",
+					       "refaults" };
+	const json_t *params = json_object_get(json_object_get(result, "workload"), "params");
+	const json_t *resident = json_object_get(params, "resident_pct");
+	char text[8][24];
+	const char *cells[9];
+	bool holds = true;
+	json_t *check;
+	size_t i;
+
+	snprintf(text[7], sizeof(text[7]), "%jd %%", (intmax_t)json_integer_value(resident));
+	cells[0] = resident ? text[7] : NULL;
+	for (i = 0; i < 7; i++) {
+		snprintf(text[i], sizeof(text[i]), "%ju",
+			 (uintmax_t)sum_ours(result, columns[i]));
+		cells[i + 1] = text[i];
+	}
+	json_array_foreach(json_object_get(result, "checks"), i, check)
+		holds &= !json_is_false(json_object_get(check, "holds"));
+	cells[8] = holds ? "holds" : "BROKEN";
+	return table__add_row(table, cells);
+}
+
+static enum status print(const json_t *doc, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ "RESIDENT", true },	  { "DELIVERED", true }, { "PERFORMED", true },
+		{ "SKIPPED", true },	  { "PAGES INV", true }, { "MIGRATED", true },
+		{ "EXCESS", true },	  { "REFAULTS", true },	 { "FORMULA", false },
+	};
+	json_t *results = json_object_get(doc, "results"), *result;
+	const json_t *workload = json_object_get(json_array_get(results, 0), "workload");
+	const json_t *params = json_object_get(workload, "params");
+	struct table *table = table__new(columns, 9);
+	int err = table ? 0 : -ENOMEM;
+	size_t i;
+
+	fprintf(out, "%s, %jd pages, %jd iterations, on %s\n",
+		json_string_value(json_object_get(workload, "name")),
+		(intmax_t)json_integer_value(json_object_get(params, "pages")),
+		(intmax_t)json_integer_value(json_object_get(params, "iterations")),
+		json_string_value(json_object_get(json_object_get(doc, "kernel"), "release")));
+	json_array_foreach(results, i, result)
+		err = err ? err : add_result(table, result);
+	err = err ? err : table__print(table, out);
+	table__free(table);
+	if (err) {
+		msg("cannot print the table: out of memory.");
+		return STATUS_FAILED;
+	}
+	fputc('\n', out);
+	return STATUS_OK;
+}
+
+enum { OPT_NO_LATENCY = 256, OPT_MAX_ROWS };
+
+static const struct option longs[] = {
+	{ "pages", required_argument, NULL, 'n' },
+	{ "resident", required_argument, NULL, 'r' },
+	{ "iterations", required_argument, NULL, 'i' },
+	{ "warmup", required_argument, NULL, 'w' },
+	{ "device", required_argument, NULL, 'd' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "no-latency", no_argument, NULL, OPT_NO_LATENCY },
+	{ "max-rows", required_argument, NULL, OPT_MAX_ROWS },
+	{ "json", no_argument, NULL, 'j' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "help", no_argument, NULL, 'h' },
+	{},
+};
+
+/* Sets one option. False where its value is bad. */
+static bool take_option(struct bench_options *o, int opt, const char *value)
+{
+	struct workload_params *p = &o->params;
+	unsigned long long n = 0;
+	bool ok = true;
+
+	switch (opt) {
+	case 'n':
+		ok = parse_number(value, 1, 1 << 20, &n);
+		p->pages = n;
+		break;
+	case 'r':
+		o->resident_count =
+			(unsigned int)parse_numbers(value, 0, 100, o->resident, 16);
+		ok = o->resident_count > 0;
+		break;
+	case 'i':
+		ok = parse_number(value, 1, 1000000, &n);
+		p->iterations = (unsigned int)n;
+		break;
+	case 'w':
+		ok = parse_number(value, 0, 100, &n);
+		p->warmup = (unsigned int)n;
+		break;
+	case 'd':
+		ok = parse_number(value, 0, 1, &n);
+		p->device = (unsigned int)n;
+		break;
+	case 's':
+		ok = parse_number(value, 0, UINT_MAX, &n);
+		p->seed = n;
+		break;
+	case OPT_NO_LATENCY:
+		o->latency = false;
+		break;
+	case OPT_MAX_ROWS:
+		ok = parse_number(value, 1, 1 << 16, &n) && !(n & (n - 1));
+		/* Shift 0 would mean the default: one row needs room for two. */
+		for (o->row_shift = 1; ok && 1ULL << o->row_shift < n;)
+			o->row_shift++;
+		break;
+	}
+	return ok;
+}
+
+static const char *option_name(int opt)
+{
+	for (const struct option *o = longs; o->name; o++)
+		if (o->val == opt)
+			return o->name;
+	return "?";
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	struct bench_options o = {
+		.params = { .pages = 512, .iterations = 20, .warmup = 2, .seed = 1 },
+		.resident = { 50 },
+		.resident_count = 1,
+		.latency = true,
+	};
+	const char *path = NULL, *name;
+	enum status status, closed;
+	bool json = false;
+	json_t *doc;
+	FILE *out;
+	int opt;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "n:r:i:w:d:s:jo:h", longs, NULL)) != -1) {
+		switch (opt) {
+		case 'j':
+			json = true;
+			break;
+		case 'o':
+			path = optarg;
+			break;
+		case 'h':
+			help(stdout);
+			return close_output(stdout, "standard output");
+		case '?':
+			return usage_error("there is no option '%s', or its value is missing.",
+					   argv[optind - 1]);
+		default:
+			if (!take_option(&o, opt, optarg))
+				return usage_error("--%s does not take '%s'.", option_name(opt),
+						   optarg);
+		}
+	}
+	if (optind >= argc)
+		return usage_error("name a workload; 'mmuscope bench list' has them.");
+	name = argv[optind++];
+	if (optind < argc)
+		return usage_error("takes one workload, got '%s' as well.", argv[optind]);
+	if (!strcmp(name, "list"))
+		return list();
+	o.workload = workload__find(name);
+	if (!o.workload)
+		return usage_error("there is no workload '%s'; 'mmuscope bench list' has them.",
+				   name);
+	if (!o.workload->uses_resident) {
+		o.resident[0] = 0;
+		o.resident_count = 1;
+	}
+	/* Before the work: a bad path must not cost a run. */
+	out = path ? fopen(path, "we") : stdout;
+	if (!out) {
+		msg("cannot write %s: %s; name another file with --output.", path, strerror(errno));
+		return STATUS_FAILED;
+	}
+	status = bench__run(&o, &doc);
+	if (doc && json) {
+		json_dumpf(doc, out, JSON_INDENT(1));
+		fputc('\n', out);
+	} else if (doc) {
+		enum status printed = print(doc, out);
+
+		status = printed ? printed : status;
+	}
+	json_decref(doc);
+	closed = close_output(out, path ? path : "standard output");
+	return closed ? closed : status;
+}

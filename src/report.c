@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Invariants and JSON of one measurement. */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "kernel_info.h"
+#include "words.h"
+
+const char *report__unobservable(const struct report *r, const char *metric)
+{
+	const char *why = NULL;
+
+	/* One target that works is enough: an eviction has two ways to begin. */
+	for (size_t i = 0; i < r->plan->count; i++) {
+		const struct plan_target *t = &r->plan->targets[i];
+
+		if (strcmp(t->metric, metric))
+			continue;
+		if (t->source != PLAN_NONE)
+			return NULL;
+		why = why ? why : t->reason;
+	}
+	return why ? why : NULL;
+}
+
+/* ---- invariants ---- */
+
+struct checks {
+	struct invariant *out;
+	size_t count, broken;
+};
+
+static void check(struct checks *c, const char *name, bool holds, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void check(struct checks *c, const char *name, bool holds, const char *fmt, ...)
+{
+	struct invariant *i = &c->out[c->count++];
+	va_list ap;
+
+	i->name = name;
+	i->holds = holds;
+	va_start(ap, fmt);
+	vsnprintf(i->detail, sizeof(i->detail), fmt, ap);
+	va_end(ap);
+	c->broken += !holds;
+}
+
+static bool watched(const struct report *r, const char *symbol)
+{
+	for (size_t i = 0; i < r->plan->count; i++)
+		if (!strcmp(r->plan->targets[i].symbol, symbol))
+			return r->plan->targets[i].source != PLAN_NONE;
+	return false;
+}
+
+#define U(x) ((uintmax_t)(x))
+
+static void check_migrations(struct checks *c, const __u64 *t)
+{
+	check(c, "setups = finalizes + failed setups",
+	      t[TOTAL_SETUPS] + t[TOTAL_EVICTS] ==
+		      t[TOTAL_FINALIZES] + t[TOTAL_EVICTS_FINALIZED] + t[TOTAL_SETUPS_FAILED] +
+			      t[TOTAL_SETUPS_EMPTY] + t[TOTAL_ABANDONED_MIGRATIONS],
+	      "%ju = %ju + %ju, and %ju with nothing to migrate, %ju abandoned by a dying task",
+	      U(t[TOTAL_SETUPS] + t[TOTAL_EVICTS]),
+	      U(t[TOTAL_FINALIZES] + t[TOTAL_EVICTS_FINALIZED]), U(t[TOTAL_SETUPS_FAILED]),
+	      U(t[TOTAL_SETUPS_EMPTY]), U(t[TOTAL_ABANDONED_MIGRATIONS]));
+}
+
+size_t report__invariants(const struct report *r, struct invariant out[INVARIANTS_MAX],
+			  size_t *broken)
+{
+	const __u64 *t = r->snap->total;
+	struct checks c = { .out = out };
+	struct snapshot_sums s;
+	__u64 outcomes;
+
+	snapshot__sum(r->snap, &s);
+	outcomes = s.outcome[OUTCOME_PERFORMED] + s.outcome[OUTCOME_SKIPPED] +
+		   s.outcome[OUTCOME_FAILED] + s.outcome[OUTCOME_UNDETERMINED];
+	/* In the middle of a run something is always under way. */
+	if (!r->interval && watched(r, "__mmu_notifier_invalidate_range_end"))
+		check(&c, "starts = ends + failed starts",
+		      t[TOTAL_STARTS] == t[TOTAL_ENDS] + t[TOTAL_STARTS_FAILED] +
+						 t[TOTAL_ABANDONED_WINDOWS],
+		      "%ju = %ju + %ju, and %ju abandoned by a dying task", U(t[TOTAL_STARTS]),
+		      U(t[TOTAL_ENDS]), U(t[TOTAL_STARTS_FAILED]), U(t[TOTAL_ABANDONED_WINDOWS]));
+	if (!r->interval)
+		check(&c, "delivered = sum of outcomes",
+		      t[TOTAL_CALLBACK_ENTRIES] == outcomes + t[TOTAL_ABANDONED_CALLBACKS] &&
+			      t[TOTAL_CALLBACK_EXITS] == outcomes,
+		      "%ju entered, %ju left, %ju performed + %ju skipped + %ju failed + %ju "
+		      "undetermined",
+		      U(t[TOTAL_CALLBACK_ENTRIES]), U(t[TOTAL_CALLBACK_EXITS]),
+		      U(s.outcome[OUTCOME_PERFORMED]), U(s.outcome[OUTCOME_SKIPPED]),
+		      U(s.outcome[OUTCOME_FAILED]), U(s.outcome[OUTCOME_UNDETERMINED]));
+	if (!r->interval && !report__unobservable(r, "migrations"))
+		check_migrations(&c, t);
+	if (!r->interval)
+		check(&c, "phases sum to the total", s.notifications == t[TOTAL_STARTS],
+		      "%ju = %ju", U(s.notifications), U(t[TOTAL_STARTS]));
+	check(&c, "both kinds of evidence agree", !t[TOTAL_EVIDENCE_DIFFERS],
+	      "sequence number and work function differ %ju times", U(t[TOTAL_EVIDENCE_DIFFERS]));
+	check(&c, "nothing lost",
+	      !(t[LOST_EVENTS] || t[LOST_ROWS] || t[LOST_STATE] || t[LOST_PAGES]),
+	      "%ju ring events, %ju counts without a row, %ju without a task's state, %ju pages of "
+	      "a migration not looked at",
+	      U(t[LOST_EVENTS]), U(t[LOST_ROWS]), U(t[LOST_STATE]), U(t[LOST_PAGES]));
+	check(&c, "no recursion misses", !r->snap->recursion, "%ju program runs were skipped",
+	      U(r->snap->recursion));
+	*broken = c.broken;
+	return c.count;
+}
+
+/* ---- JSON ---- */
+
+static json_t *notifications_json(const struct report *r)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < r->snap->row_count; i++) {
+		const struct mmuscope_row *row = &r->snap->rows[i];
+		const struct mmuscope_row_key *k = &row->key;
+
+		if (k->kind != ROW_NOTIFICATION)
+			continue;
+		json_array_append_new(
+			rows,
+			json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I}", "pid", (json_int_t)k->tgid,
+				  "comm", names__comm(r->names, k->tgid, k->start), "event",
+				  event_name(k->event), "phase", phase_name(k->phase), "calls",
+				  (json_int_t)row->count[NOTIFICATION_CALLS], "pages",
+				  (json_int_t)row->count[NOTIFICATION_PAGES], "failed",
+				  (json_int_t)row->count[NOTIFICATION_FAILED]));
+	}
+	return rows;
+}
+
+static json_t *latency_json(const struct report *r, const struct mmuscope_callback_row *row)
+{
+	json_t *buckets, *o;
+
+	if (!r->latency)
+		return json_null();
+	buckets = json_array();
+	for (int b = 0; b < MMUSCOPE_BUCKETS; b++)
+		if (row->bucket[b])
+			json_array_append_new(
+				buckets,
+				json_pack("{s:o, s:I}", "lt",
+					  b == MMUSCOPE_BUCKETS - 1 ?
+						  json_null() :
+						  json_integer((json_int_t)1 << b),
+					  "count", (json_int_t)row->bucket[b]));
+	o = json_pack("{s:I, s:I, s:I, s:I, s:o}", "count",
+		      (json_int_t)callback_row__delivered(row), "sum",
+		      (json_int_t)row->latency_sum, "min", (json_int_t)~row->latency_min, "max",
+		      (json_int_t)row->latency_max, "buckets", buckets);
+	/* The extremes of an interval are not the difference of two extremes. */
+	if (o && r->interval) {
+		json_object_set_new(o, "min", json_null());
+		json_object_set_new(o, "max", json_null());
+	}
+	return o;
+}
+
+static json_t *callbacks_json(const struct report *r)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < r->snap->callback_count; i++) {
+		const struct mmuscope_callback_row *row = &r->snap->callbacks[i];
+		const struct mmuscope_row_key *k = &row->key;
+		const struct name_callback *c = names__callback(r->names, k->what);
+		json_t *o = json_pack(
+			"{s:I, s:s, s:s, s:s?, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:n, s:I, "
+			"s:I, s:o, s:s}",
+			"pid", (json_int_t)k->tgid, "comm",
+			names__comm(r->names, k->tgid, k->start), "symbol", c ? c->symbol : "?",
+			"module", c && c->module[0] ? c->module : NULL, "kind",
+			c ? c->kind : "interval", "event", event_name(k->event), "phase",
+			phase_name(k->phase), "delivered",
+			(json_int_t)callback_row__delivered(row), "performed",
+			(json_int_t)row->outcome[OUTCOME_PERFORMED], "skipped",
+			(json_int_t)row->outcome[OUTCOME_SKIPPED], "failed",
+			(json_int_t)row->outcome[OUTCOME_FAILED], "undetermined",
+			(json_int_t)row->outcome[OUTCOME_UNDETERMINED], "avoidable", "pages",
+			(json_int_t)row->pages, "pages_performed",
+			(json_int_t)row->pages_performed, "latency_ns", latency_json(r, row),
+			"source", c ? c->source : "?");
+
+		json_array_append_new(rows, o);
+	}
+	return rows;
+}
+
+static json_t *migrations_json(const struct report *r)
+{
+	json_t *rows;
+
+	if (report__unobservable(r, "migrations"))
+		return json_null();
+	rows = json_array();
+	for (size_t i = 0; i < r->snap->row_count; i++) {
+		const struct mmuscope_row *row = &r->snap->rows[i];
+		const struct mmuscope_row_key *k = &row->key;
+
+		if (k->kind != ROW_MIGRATION)
+			continue;
+		json_array_append_new(
+			rows,
+			json_pack("{s:I, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I}", "pid",
+				  (json_int_t)k->tgid, "comm",
+				  names__comm(r->names, k->tgid, k->start), "direction",
+				  direction_name(k->direction), "owner",
+				  k->what ? names__owner(r->names, k->what) : NULL, "calls",
+				  (json_int_t)row->count[MIGRATION_CALLS], "pages",
+				  (json_int_t)row->count[MIGRATION_PAGES], "collected",
+				  (json_int_t)row->count[MIGRATION_COLLECTED], "migrated",
+				  (json_int_t)row->count[MIGRATION_MIGRATED], "excess",
+				  (json_int_t)row->count[MIGRATION_EXCESS]));
+	}
+	return rows;
+}
+
+static json_t *invariants_json(const struct report *r)
+{
+	struct invariant inv[INVARIANTS_MAX];
+	json_t *list = json_array();
+	size_t broken, n = report__invariants(r, inv, &broken);
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", inv[i].name,
+						      "holds", inv[i].holds, "detail",
+						      inv[i].detail));
+	return list;
+}
+
+static void add_unobservable(json_t *list, const char *metric, const char *reason)
+{
+	if (reason)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "metric", metric, "reason",
+						      reason));
+}
+
+static json_t *unobservable_json(const struct report *r)
+{
+	static const char *const metrics[] = { "callbacks", "notifications.ends", "migrations",
+					       "evictions", "faults" };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
+		add_unobservable(list, metrics[i], report__unobservable(r, metrics[i]));
+	add_unobservable(list, "callbacks.avoidable",
+			 "the driver's own owner is not read by this version");
+	if (!r->latency)
+		add_unobservable(list, "callbacks.latency_ns", "switched off by --no-latency");
+	return list;
+}
+
+static json_t *scope_json(const struct report *r)
+{
+	if (r->command)
+		return json_pack("{s:b}", "command", 1);
+	if (r->pid)
+		return json_pack("{s:I}", "pid", (json_int_t)r->pid);
+	if (r->cgroup)
+		return json_pack("{s:s}", "cgroup", r->cgroup);
+	return json_pack("{s:b}", "all", 1);
+}
+
+static json_t *command_status_json(int status)
+{
+	if (status < 0)
+		return json_null();
+	if (WIFSIGNALED(status))
+		return json_pack("{s:i}", "signal", WTERMSIG(status));
+	return json_pack("{s:i}", "exit", WEXITSTATUS(status));
+}
+
+json_t *report__json(const struct report *r)
+{
+	const __u64 *t = r->snap->total;
+	json_t *command = json_array(), *faults = json_null();
+	struct snapshot_sums s;
+
+	snapshot__sum(r->snap, &s);
+	for (char *const *word = r->command; word && *word; word++)
+		json_array_append_new(command, json_string(*word) ?: json_string("(not UTF-8)"));
+	if (!report__unobservable(r, "faults"))
+		faults = json_pack("{s:I, s:I, s:I}", "calls", (json_int_t)s.faults, "pages",
+				   (json_int_t)s.fault_pages, "retries",
+				   (json_int_t)s.fault_retries);
+	return json_pack(
+		"{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, "
+		"s:{s:I, s:I, s:I}, s:o, s:o}",
+		"schema", "mmuscope-stat/1", "tool", tool_info__json(), "kernel",
+		kernel_info__json(), "clock", kernel_info__clock(), "scope", scope_json(r),
+		"command", command, "command_status", command_status_json(r->command_status),
+		"children", r->children, "duration_ns", (json_int_t)r->duration_ns,
+		"notifications", notifications_json(r), "callbacks", callbacks_json(r),
+		"migrations", migrations_json(r), "faults", faults, "lost", "events",
+		(json_int_t)t[LOST_EVENTS], "counters",
+		(json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES]), "recursion",
+		(json_int_t)r->snap->recursion, "invariants", invariants_json(r), "unobservable",
+		unobservable_json(r));
+}
