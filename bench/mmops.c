@@ -13,6 +13,7 @@
  *	munmap		1	UNMAP, unmap_vmas()
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,7 @@ static int count_copied(struct mmops *m)
  * Forks and switches counting off before anything is written: the first store
  * to our own stack after a fork is a COW fault with a notification of its own,
  * and how many of those there are is the compiler's choice. The child touches
- * only its copy of `byte`, waits for the pipe to close, and is gone.
+ * only its copy of `byte`, waits for one in the pipe, and is gone.
  */
 static pid_t fork_and_switch_off(volatile __u32 *counting, int fd, void *byte)
 {
@@ -244,12 +245,16 @@ static int measure_call(struct run *run, struct mmops *m, struct sample *sample,
 	return 0;
 }
 
+/* One byte lets the child go; closing would not, it holds the pipe's other end too. */
 static void reap(struct mmops *m)
 {
+	if (m->child > 0) {
+		if (write(m->to_child[1], "", 1) != 1)
+			kill(m->child, SIGKILL);
+		waitpid(m->child, NULL, 0);
+	}
 	close(m->to_child[1]);
 	close(m->to_child[0]);
-	if (m->child > 0)
-		waitpid(m->child, NULL, 0);
 	m->child = 0;
 }
 
