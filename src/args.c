@@ -40,3 +40,15 @@ size_t parse_numbers(const char *text, unsigned int min, unsigned int max, unsig
 	free(copy);
 	return count;
 }
+
+bool rows_to_shift(const char *text, unsigned int *shift)
+{
+	unsigned long long n;
+
+	if (!parse_number(text, 1, 1 << 16, &n) || n & (n - 1))
+		return false;
+	/* A shift of 0 would mean the default. */
+	for (*shift = 1; 1ULL << *shift < n;)
+		(*shift)++;
+	return true;
+}

@@ -19,4 +19,10 @@ bool parse_number(const char *text, unsigned long long min, unsigned long long m
 size_t parse_numbers(const char *text, unsigned int min, unsigned int max, unsigned int *out,
 		     size_t limit);
 
+/*
+ * "--max-rows N": a power of two of 2..65536 (1 is taken as 2) into its
+ * logarithm. False for anything else.
+ */
+bool rows_to_shift(const char *text, unsigned int *shift);
+
 #endif

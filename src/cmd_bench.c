@@ -173,10 +173,7 @@ static bool take_option(struct bench_options *o, int opt, const char *value)
 		o->latency = false;
 		break;
 	case OPT_MAX_ROWS:
-		ok = parse_number(value, 1, 1 << 16, &n) && !(n & (n - 1));
-		/* Shift 0 would mean the default: one row needs room for two. */
-		for (o->row_shift = 1; ok && 1ULL << o->row_shift < n;)
-			o->row_shift++;
+		ok = rows_to_shift(value, &o->row_shift);
 		break;
 	}
 	return ok;

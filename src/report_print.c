@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The tables of `stat`: what people read. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+#include "table.h"
+#include "words.h"
+
+#define NUMBER 24
+
+static const char *number(char out[NUMBER], __u64 n)
+{
+	snprintf(out, NUMBER, "%ju", (uintmax_t)n);
+	return out;
+}
+
+/* Upper bound of the bucket that holds the p-th per cent of the calls, in ns. */
+static __u64 percentile(const struct mmuscope_callback_row *row, unsigned int p)
+{
+	__u64 want = (callback_row__delivered(row) * p + 99) / 100, seen = 0;
+
+	for (int b = 0; b < MMUSCOPE_BUCKETS; b++) {
+		seen += row->bucket[b];
+		if (seen >= want)
+			return b ? (1ULL << b) : 1;
+	}
+	return 0;
+}
+
+/* Where every row is of one process its name goes into a heading, not a column. */
+static bool one_process(const struct snapshot *snap)
+{
+	const struct mmuscope_row_key *first = NULL;
+
+	for (size_t i = 0; i < snap->row_count + snap->callback_count; i++) {
+		const struct mmuscope_row_key *k =
+			i < snap->row_count ? &snap->rows[i].key :
+					      &snap->callbacks[i - snap->row_count].key;
+
+		if (!first)
+			first = k;
+		else if (first->tgid != k->tgid || first->start != k->start)
+			return false;
+	}
+	return true;
+}
+
+struct printer {
+	const struct report *r;
+	FILE *out;
+	bool by_process;
+	char process[48];
+};
+
+static const char *process(struct printer *p, const struct mmuscope_row_key *k)
+{
+	snprintf(p->process, sizeof(p->process), "%.15s:%u",
+		 names__comm(p->r->names, k->tgid, k->start), k->tgid);
+	return p->process;
+}
+
+/* Adds a row whose first column, the process, is shown only where it tells something. */
+static int add(struct printer *p, struct table *t, const struct mmuscope_row_key *k,
+	       const char **cells)
+{
+	cells[0] = process(p, k);
+	return table__add_row(t, p->by_process ? cells : cells + 1);
+}
+
+static struct table *new_table(const struct printer *p, const struct table_column *columns,
+			       size_t n)
+{
+	return p->by_process ? table__new(columns, n) : table__new(columns + 1, n - 1);
+}
+
+static int print_table(struct printer *p, const char *title, struct table *t, size_t rows, int err)
+{
+	if (!err && t) {
+		fprintf(p->out, "%s%s\n", title, rows ? "" : ": none");
+		if (rows) {
+			err = table__print(t, p->out);
+			fputc('\n', p->out);
+		}
+		fputc('\n', p->out);
+	}
+	table__free(t);
+	return t ? err : -ENOMEM;
+}
+
+static int print_notifications(struct printer *p)
+{
+	static const struct table_column columns[] = {
+		{ "PROCESS", false }, { "EVENT", false }, { "PHASE", false },
+		{ "CALLS", true },    { "PAGES", true },  { "FAILED", true },
+	};
+	struct table *t = new_table(p, columns, 6);
+	size_t rows = 0;
+	int err = 0;
+
+	for (size_t i = 0; t && !err && i < p->r->snap->row_count; i++) {
+		const struct mmuscope_row *row = &p->r->snap->rows[i];
+		char n[3][NUMBER];
+		const char *cells[6] = { NULL, event_name(row->key.event),
+					 phase_name(row->key.phase) };
+
+		if (row->key.kind != ROW_NOTIFICATION)
+			continue;
+		for (int c = 0; c < 3; c++)
+			cells[c + 3] = number(n[c], row->count[c]);
+		err = add(p, t, &row->key, cells);
+		rows++;
+	}
+	return print_table(p, "Notifications", t, rows, err);
+}
+
+static int print_callbacks(struct printer *p)
+{
+	static const struct table_column columns[] = {
+		{ "PROCESS", false },	{ "EVENT", false },   { "PHASE", false },
+		{ "DELIVERED", true },	{ "PERFORMED", true }, { "SKIPPED", true },
+		{ "FAILED", true },	{ "UNDET", true },     { "PAGES INV", true },
+		{ "AVG ns", true },	{ "P99 <", true },
+	};
+	const struct snapshot *snap = p->r->snap;
+	int err = 0;
+
+	for (size_t id = 0; id < p->r->names->callback_count && !err; id++) {
+		const struct name_callback *c = &p->r->names->callbacks[id];
+		struct table *t = new_table(p, columns, 11);
+		size_t rows = 0;
+		char title[200];
+
+		for (size_t i = 0; t && !err && i < snap->callback_count; i++) {
+			const struct mmuscope_callback_row *row = &snap->callbacks[i];
+			__u64 delivered = callback_row__delivered(row);
+			char n[8][NUMBER];
+
+			if (row->key.what != id)
+				continue;
+			const char *cells[11] = {
+				NULL,
+				event_name(row->key.event),
+				phase_name(row->key.phase),
+				number(n[0], delivered),
+				number(n[1], row->outcome[OUTCOME_PERFORMED]),
+				number(n[2], row->outcome[OUTCOME_SKIPPED]),
+				number(n[3], row->outcome[OUTCOME_FAILED]),
+				number(n[4], row->outcome[OUTCOME_UNDETERMINED]),
+				number(n[5], row->pages_performed),
+				p->r->latency ? number(n[6], row->latency_sum / delivered) : "n/o",
+				p->r->latency ? number(n[7], percentile(row, 99)) : "n/o",
+			};
+			err = add(p, t, &row->key, cells);
+			rows++;
+		}
+		/* A driver that nobody called is worth no table. */
+		if (!rows) {
+			table__free(t);
+			continue;
+		}
+		snprintf(title, sizeof(title), "Callbacks of %s [%s], %s notifier, seen by %s",
+			 c->symbol, c->module, c->kind, c->source);
+		err = print_table(p, title, t, rows, err);
+	}
+	return err;
+}
+
+static int print_migrations(struct printer *p)
+{
+	static const struct table_column columns[] = {
+		{ "PROCESS", false },	{ "DIRECTION", false }, { "CALLS", true },
+		{ "ASKED", true },	{ "COLLECTED", true },	{ "MIGRATED", true },
+		{ "EXCESS", true },	{ "OWNER", false },
+	};
+	struct table *t;
+	size_t rows = 0;
+	int err = 0;
+
+	if (report__unobservable(p->r, "migrations")) {
+		fprintf(p->out, "Migrations: not observable: %s\n\n",
+			report__unobservable(p->r, "migrations"));
+		return 0;
+	}
+	t = new_table(p, columns, 8);
+	for (size_t i = 0; t && !err && i < p->r->snap->row_count; i++) {
+		const struct mmuscope_row *row = &p->r->snap->rows[i];
+		char n[5][NUMBER];
+		const char *cells[8] = { NULL, direction_name(row->key.direction) };
+
+		if (row->key.kind != ROW_MIGRATION)
+			continue;
+		for (int c = 0; c < 5; c++)
+			cells[c + 2] = number(n[c], row->count[c]);
+		cells[7] = row->key.what ? names__owner(p->r->names, row->key.what) : NULL;
+		err = add(p, t, &row->key, cells);
+		rows++;
+	}
+	return print_table(p, "Migrations (pages)", t, rows, err);
+}
+
+static void print_faults(struct printer *p)
+{
+	struct snapshot_sums s;
+
+	if (report__unobservable(p->r, "faults")) {
+		fprintf(p->out, "Device faults: not observable: %s\n",
+			report__unobservable(p->r, "faults"));
+		return;
+	}
+	snapshot__sum(p->r->snap, &s);
+	fprintf(p->out,
+		"Device faults: %ju calls of hmm_range_fault(), %ju pages, %ju retries\n",
+		(uintmax_t)s.faults, (uintmax_t)s.fault_pages, (uintmax_t)s.fault_retries);
+}
+
+static void print_invariants(struct printer *p)
+{
+	struct invariant inv[INVARIANTS_MAX];
+	size_t broken, n = report__invariants(p->r, inv, &broken);
+
+	if (!broken) {
+		fprintf(p->out, "Checked: all %zu invariants hold, nothing was lost.\n", n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!inv[i].holds)
+			fprintf(p->out, "BROKEN: %s: %s\n", inv[i].name, inv[i].detail);
+}
+
+int report__print(const struct report *r, FILE *out)
+{
+	struct printer p = { .r = r, .out = out, .by_process = !one_process(r->snap) };
+	const char *why = report__unobservable(r, "callbacks");
+	int err;
+
+	if (!p.by_process && r->snap->row_count)
+		fprintf(out, "Process %s\n\n", process(&p, &r->snap->rows[0].key));
+	err = print_notifications(&p);
+	err = err ? err : print_callbacks(&p);
+	if (why)
+		fprintf(out, "Callbacks: not observable: %s\n\n", why);
+	err = err ? err : print_migrations(&p);
+	if (err)
+		return err;
+	print_faults(&p);
+	print_invariants(&p);
+	return 0;
+}
