@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The part of a comparison that is statistical: times and instruction costs. */
+#include "diff.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *diff_verdict__words(enum diff_verdict verdict)
+{
+	static const char *const words[] = {
+		[DIFF_SAME] = "no difference seen",
+		[DIFF_FASTER] = "faster",
+		[DIFF_SLOWER] = "slower",
+		[DIFF_TOO_FEW] = "too few samples",
+	};
+
+	return words[verdict];
+}
+
+const struct diff_time *diff_case__time(const struct diff_case *c, const char *key)
+{
+	for (size_t i = 0; i < c->n_times; i++)
+		if (!strcmp(c->times[i].key, key))
+			return &c->times[i];
+	return NULL;
+}
+
+/* The index of the key in this result's samples, or -1. */
+static int find_key(const struct result_case *c, const char *key)
+{
+	for (size_t i = 0; i < c->n_time_keys; i++)
+		if (!strcmp(c->time_keys[i], key))
+			return (int)i;
+	return -1;
+}
+
+/* Appends the samples of one run, in units of 1 / `divisor`. */
+static int add_samples(struct diff_time *time, int side, const struct result_case *from,
+		       size_t index, double divisor)
+{
+	size_t n = time->summary[side].n;
+	double *grown;
+
+	if (!from->n_samples)
+		return 0;
+	grown = reallocarray(time->samples[side], n + from->n_samples, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	time->samples[side] = grown;
+	for (size_t i = 0; i < from->n_samples; i++)
+		grown[n++] = from->samples[i].times[index] / divisor;
+	time->summary[side].n = n;
+	return 0;
+}
+
+/* The samples of a run are kin: do the runs' own medians set the sides apart? */
+static int check_runs(struct diff_time *time, const size_t *run_sizes[SIDES],
+		      const size_t n_runs[SIDES])
+{
+	double low[SIDES] = {INFINITY, INFINITY}, high[SIDES] = {-INFINITY, -INFINITY};
+	struct stats_summary summary;
+	int err;
+
+	for (int side = 0; side < SIDES; side++) {
+		const double *samples = time->samples[side];
+
+		for (size_t run = 0; run < n_runs[side]; run++) {
+			if (!run_sizes[side][run])
+				continue;
+			err = stats__summarize(samples, run_sizes[side][run], &summary);
+			if (err)
+				return err;
+			low[side] = fmin(low[side], summary.median);
+			high[side] = fmax(high[side], summary.median);
+			samples += run_sizes[side][run];
+		}
+	}
+	time->runs_overlap = (n_runs[BASE] > 1 || n_runs[NEW] > 1) && low[BASE] <= high[NEW] &&
+			     low[NEW] <= high[BASE];
+	return 0;
+}
+
+static int test(struct diff_time *time)
+{
+	const struct stats_summary *base = &time->summary[BASE], *new = &time->summary[NEW];
+	int err;
+
+	time->difference = new->median - base->median;
+	time->percent = time->difference == 0 ? 0 : 100 * time->difference / base->median;
+	err = stats__mann_whitney(time->samples[BASE], base->n, time->samples[NEW], new->n,
+				  &time->p);
+	return err ? err
+		   : stats__median_difference_ci(time->samples[BASE], base->n, time->samples[NEW],
+						 new->n, &time->ci_low, &time->ci_high);
+}
+
+static void judge(struct diff_time *time, size_t n_tests)
+{
+	double least = stats__least_p(time->summary[BASE].n, time->summary[NEW].n);
+	bool likely = time->difference != 0 && time->p_adjusted < DIFF_P;
+
+	/* Only worth saying where the test alone would have seen a difference. */
+	time->runs_overlap &= likely;
+	if (likely && !time->runs_overlap)
+		time->verdict = time->difference < 0 ? DIFF_FASTER : DIFF_SLOWER;
+	else if (!likely && time->difference != 0 && least * (double)n_tests >= DIFF_P)
+		time->verdict = DIFF_TOO_FEW;
+	else
+		time->verdict = DIFF_SAME;
+}
+
+bool diff_time__tested(const struct diff_time *time)
+{
+	return time->summary[BASE].n && time->summary[NEW].n;
+}
+
+/* Copies p of every tested time to or from an array; returns how many. */
+static size_t exchange_p(struct diff *diff, double *p, bool store)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < diff->n_cases; i++) {
+		for (size_t k = 0; k < diff->cases[i].n_times; k++) {
+			struct diff_time *time = &diff->cases[i].times[k];
+
+			if (!diff_time__tested(time))
+				continue;
+			if (store)
+				time->p_adjusted = p[n];
+			else if (p)
+				p[n] = time->p;
+			n++;
+		}
+	}
+	return n;
+}
+
+int diff__judge_times(struct diff *diff)
+{
+	double *p, *adjusted;
+	int err = -ENOMEM;
+
+	diff->n_tests = exchange_p(diff, NULL, false);
+	p = calloc(diff->n_tests + 1, sizeof(*p));
+	adjusted = calloc(diff->n_tests + 1, sizeof(*adjusted));
+	if (!p || !adjusted)
+		goto cleanup;
+	exchange_p(diff, p, false);
+	err = stats__holm(p, diff->n_tests, adjusted);
+	if (err)
+		goto cleanup;
+	exchange_p(diff, adjusted, true);
+	for (size_t i = 0; i < diff->n_cases; i++)
+		for (size_t k = 0; k < diff->cases[i].n_times; k++)
+			if (diff_time__tested(&diff->cases[i].times[k]))
+				judge(&diff->cases[i].times[k], diff->n_tests);
+cleanup:
+	free(p);
+	free(adjusted);
+	return err;
+}
+
+static int compare_time(struct diff_time *time, const struct diff_case *c, const struct diff *diff,
+			double divisor)
+{
+	const size_t n_runs[SIDES] = {diff->side[BASE].set->n_runs, diff->side[NEW].set->n_runs};
+	size_t *sizes[SIDES] = {NULL};
+	int err = 0;
+
+	for (int side = 0; side < SIDES && !err; side++) {
+		sizes[side] = calloc(n_runs[side], sizeof(*sizes[side]));
+		if (!sizes[side])
+			err = -ENOMEM;
+		for (size_t run = 0; run < n_runs[side] && !err; run++) {
+			const struct result_case *from = c->in_run[side][run];
+			int index = from ? find_key(from, time->key) : -1;
+
+			if (index < 0)
+				continue;
+			sizes[side][run] = from->n_samples;
+			err = add_samples(time, side, from, (size_t)index, divisor);
+		}
+		if (!err && time->summary[side].n)
+			err = stats__summarize(time->samples[side], time->summary[side].n,
+					       &time->summary[side]);
+	}
+	if (!err && diff_time__tested(time)) {
+		err = check_runs(time, (const size_t **)sizes, n_runs);
+		if (!err)
+			err = test(time);
+	}
+	free(sizes[BASE]);
+	free(sizes[NEW]);
+	return err;
+}
+
+/* Makes an entry for each key that any run of either side has. */
+static int collect_keys(struct diff_case *c, const struct diff *diff)
+{
+	struct diff_time *grown;
+
+	for (int side = 0; side < SIDES; side++) {
+		for (size_t run = 0; run < diff->side[side].set->n_runs; run++) {
+			const struct result_case *from = c->in_run[side][run];
+
+			for (size_t i = 0; from && i < from->n_time_keys; i++) {
+				if (diff_case__time(c, from->time_keys[i]))
+					continue;
+				grown = reallocarray(c->times, c->n_times + 1, sizeof(*grown));
+				if (!grown)
+					return -ENOMEM;
+				c->times = grown;
+				grown[c->n_times++] = (struct diff_time){.key = from->time_keys[i]};
+			}
+		}
+	}
+	return 0;
+}
+
+int diff_case__compare_times(struct diff_case *c, const struct diff *diff)
+{
+	const struct result_param *pages = result_case__param(c->any, "pages");
+	int err;
+
+	c->per_page = pages && pages->is_integer && pages->value > 0;
+	if (diff->times_forbidden)
+		return 0;
+	err = collect_keys(c, diff);
+	for (size_t i = 0; i < c->n_times && !err; i++)
+		err = compare_time(&c->times[i], c, diff, c->per_page ? (double)pages->value : 1);
+	return err;
+}
+
+void diff_case__free_times(struct diff_case *c)
+{
+	for (size_t i = 0; i < c->n_times; i++)
+		for (int side = 0; side < SIDES; side++)
+			free(c->times[i].samples[side]);
+	free(c->times);
+}
