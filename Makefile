@@ -20,7 +20,7 @@ Q :=
 say =
 else
 Q := @
-say = @printf '  %-7s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2));
+say = @printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$(2))';
 endif
 
 LIBS	:= libbpf libelf zlib jansson smartcols gsl libmd

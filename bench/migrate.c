@@ -71,11 +71,12 @@ static int step_migrate(struct run *run, struct sample *sample)
 	int err;
 
 	step->has_ledger = true;
+	step->is_migration = true;
 	run__count(run, true);
 	start = run__clock();
 	err = dmirror__migrate_to_device(&run->device, run->range, run->buffer, run->params.pages,
 					 &step->ledger);
-	step->cost = run__clock() - start;
+	step->call = run__clock() - start;
 	run__count(run, false);
 	return err && err != -ENOENT ? run__failed(run, "migrating the range", err) : 0;
 }
@@ -92,7 +93,7 @@ static int step_read(struct run *run, struct sample *sample)
 	start = run__clock();
 	err = dmirror__read(&run->device, run->range, run->buffer, run->params.pages,
 			    &step->ledger);
-	step->cost = run__clock() - start;
+	step->cost = step->call = run__clock() - start;
 	run__count(run, false);
 	return err ? run__failed(run, "reading the range on the device", err) : 0;
 }

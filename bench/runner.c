@@ -123,13 +123,13 @@ static json_t *steps_json(const struct sample *sample, bool ledger)
 		else if (s->has_ledger)
 			json_object_set_new(
 				o, s->name,
-				json_pack("{s:o, s:o, s:i}", "cpages",
+				json_pack("{s:o, s:o, s:i, s:I}", "cpages",
 					  told ? json_integer((json_int_t)s->ledger.cpages) :
 						 json_null(),
 					  "faults",
 					  told ? json_integer((json_int_t)s->ledger.faults) :
 						 json_null(),
-					  "errno", s->ledger.error));
+					  "errno", s->ledger.error, "call", (json_int_t)s->call));
 	}
 	return o;
 }
@@ -152,10 +152,11 @@ static json_t *ours_json(const struct snapshot *snap)
 }
 
 /* Keeps the sample, and holds every iteration against the formulas by itself. */
-static int keep_sample(struct bench *b, unsigned int iteration, const struct sample *sample,
+static int keep_sample(struct bench *b, unsigned int iteration, struct sample *sample,
 		       const struct expectation expected[EXPECT_MAX])
 {
 	struct snapshot now = {}, delta = {};
+	struct snapshot_sums sums;
 	__u64 value[EXPECT_MAX];
 	bool odd = false;
 	int err;
@@ -168,6 +169,10 @@ static int keep_sample(struct bench *b, unsigned int iteration, const struct sam
 	snapshot__clear(&b->before);
 	b->before = now;
 	measured(&delta, value);
+	snapshot__sum(&delta, &sums);
+	for (unsigned int i = 0; i < sample->step_count; i++)
+		if (sample->step[i].is_migration)
+			sample->step[i].cost = sums.migration_time[DIR_TO_DEVICE];
 	for (int m = 0; m < EXPECT_MAX; m++) {
 		struct expectation *sum = &b->sum[m];
 

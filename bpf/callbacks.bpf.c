@@ -150,6 +150,7 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	bool seq_equal, seq_was_equal = false, worked = false;
 	u64 ns = 0, now = 0, pages;
 	struct process p;
+	bool whole;
 
 	if (cfg.latency)
 		now = bpf_ktime_get_ns();
@@ -184,7 +185,7 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		}
 	}
 	outcome = outcome_of(ret, seq_equal, seq_was_equal, worked);
-	pages = (READ(direct, range, end) - READ(direct, range, start)) >> PAGE_SHIFT;
+	pages = pages_of(READ(direct, range, start), READ(direct, range, end), &whole);
 	total_add(TOTAL_CALLBACK_EXITS, 1);
 
 	m = NULL;
@@ -204,6 +205,8 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		return 0;
 	(*SLOT(row->outcome, outcome))++;
 	row->pages += pages;
+	if (whole)
+		row->whole++;
 	if (outcome == OUTCOME_PERFORMED) {
 		row->pages_performed += pages;
 		if (m)

@@ -100,6 +100,7 @@ static __always_inline struct migration_frame *frame_push(struct task_state *st,
 	f->collected = 0;
 	f->migrated = 0;
 	f->pages_performed = 0;
+	f->entered_ns = bpf_ktime_get_ns();
 	f->generation = control.generation;
 	st->migrations++;
 	__sync_fetch_and_add(&control.migrations_open, 1);
@@ -149,6 +150,7 @@ static __always_inline void frame_complete(struct task_state *st, struct migrati
 		row->count[MIGRATION_PAGES] += f->pages;
 		row->count[MIGRATION_COLLECTED] += f->collected;
 		row->count[MIGRATION_MIGRATED] += f->migrated;
+		row->count[MIGRATION_TIME] += bpf_ktime_get_ns() - f->entered_ns;
 		if (f->pages_performed > f->migrated)
 			row->count[MIGRATION_EXCESS] += f->pages_performed - f->migrated;
 	}

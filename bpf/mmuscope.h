@@ -55,14 +55,18 @@ struct mmuscope_row_key {
 	__u64 what;		/* migration: owner; callback: id; else 0 */
 };
 
-#define MMUSCOPE_COUNTS 5
+#define MMUSCOPE_COUNTS 13
 /* Indices of struct mmuscope_row.count[] by kind of row. */
-enum { NOTIFICATION_CALLS, NOTIFICATION_PAGES, NOTIFICATION_FAILED };
+/*
+ * WHOLE: of the whole address space (exit); its 2^52 pages would drown every
+ * other number, so they are not in PAGES.
+ */
+enum { NOTIFICATION_CALLS, NOTIFICATION_PAGES, NOTIFICATION_FAILED, NOTIFICATION_WHOLE };
 enum { MIGRATION_CALLS, MIGRATION_PAGES, MIGRATION_COLLECTED, MIGRATION_MIGRATED,
-       MIGRATION_EXCESS };
+       MIGRATION_EXCESS, MIGRATION_TIME /* ns, setup entered to finalize left */ };
 enum { FAULT_CALLS, FAULT_PAGES, FAULT_RETRIES };
 
-/* One CPU's part of one row; a cache line. */
+/* One CPU's part of one row; what notifications need is in the first cache line. */
 struct mmuscope_row {
 	struct mmuscope_row_key key;
 	__u64 count[MMUSCOPE_COUNTS];
@@ -87,7 +91,8 @@ struct mmuscope_callback_row {
 	__u64 latency_sum;	/* ns, all four zero without latency */
 	__u64 latency_min;	/* as ~min, so that 0 means none yet */
 	__u64 latency_max;
-	__u64 pad[4];
+	__u64 whole;		/* calls for the whole address space, not in pages */
+	__u64 pad[3];
 	__u64 bucket[MMUSCOPE_BUCKETS];
 };
 
@@ -169,7 +174,7 @@ struct mmuscope_ring_event {
 
 #ifndef __cplusplus
 _Static_assert(sizeof(struct mmuscope_row_key) == 24, "row key layout");
-_Static_assert(sizeof(struct mmuscope_row) == 64, "a row is one cache line");
+_Static_assert(sizeof(struct mmuscope_row) == 128, "a row is two cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_row) == 384, "callback row: six cache lines");
 _Static_assert(sizeof(struct mmuscope_cpu) % 64 == 0, "no cache line shared between CPUs");
 _Static_assert(sizeof(struct mmuscope_control) == 128, "switch and counters apart");

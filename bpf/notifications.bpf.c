@@ -55,6 +55,7 @@ int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
 	struct mmuscope_row *row;
 	struct task_state *st;
 	struct process p;
+	bool whole;
 
 	if (!control.enabled || !find_process(&p, range->mm))
 		return 0;
@@ -78,7 +79,9 @@ int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
 	if (!row)
 		return 0;
 	row->count[NOTIFICATION_CALLS]++;
-	row->count[NOTIFICATION_PAGES] += (range->end - range->start) >> PAGE_SHIFT;
+	row->count[NOTIFICATION_PAGES] += pages_of(range->start, range->end, &whole);
+	if (whole)
+		row->count[NOTIFICATION_WHOLE]++;
 	if (ret)
 		row->count[NOTIFICATION_FAILED]++;
 	return 0;

@@ -26,6 +26,7 @@ struct migration_frame {
 	u64 collected;
 	u64 migrated;
 	u64 pages_performed;	/* by every callback inside that acted */
+	u64 entered_ns;
 	struct mmuscope_row_key key;
 	u32 phase;
 	u32 generation;
@@ -348,6 +349,13 @@ static __always_inline void ring_send(u32 type, const struct process *p, const v
 	else
 		bpf_get_current_comm(e->name, 16);
 	bpf_ringbuf_submit(e, 0);
+}
+
+/* Pages of a range; 0 for the whole address space, as exit and MMU_NOTIFY_RELEASE give it. */
+static __always_inline u64 pages_of(u64 start, u64 end, bool *whole)
+{
+	*whole = !start && end == ~0ULL;
+	return *whole ? 0 : (end - start) >> PAGE_SHIFT;
 }
 
 /* ---- rows ---- */

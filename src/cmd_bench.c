@@ -115,7 +115,6 @@ static enum status print(const json_t *doc, FILE *out)
 		msg("cannot print the table: out of memory.");
 		return STATUS_FAILED;
 	}
-	fputc('\n', out);
 	return STATUS_OK;
 }
 

@@ -76,6 +76,10 @@ static void find_symbol(__u64 address, char *out, size_t size)
 			continue;
 		if (sscanf(line, "%*s %*s %63s %63s", name, module) < 1)
 			continue;
+		/* Lock classes and the like have size 0 and lie on top of real objects. */
+		if (!strncmp(name, "__key.", 6) || !strncmp(name, "__func__.", 9) ||
+		    strstr(name, "UNIQUE_ID"))
+			continue;
 		best_at = at;
 		strcpy(best, name);
 		strcpy(best_module, module);

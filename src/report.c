@@ -131,12 +131,13 @@ static json_t *notifications_json(const struct report *r)
 			continue;
 		json_array_append_new(
 			rows,
-			json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I}", "pid", (json_int_t)k->tgid,
+			json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "pid", (json_int_t)k->tgid,
 				  "comm", names__comm(r->names, k->tgid, k->start), "event",
 				  event_name(k->event), "phase", phase_name(k->phase), "calls",
 				  (json_int_t)row->count[NOTIFICATION_CALLS], "pages",
 				  (json_int_t)row->count[NOTIFICATION_PAGES], "failed",
-				  (json_int_t)row->count[NOTIFICATION_FAILED]));
+				  (json_int_t)row->count[NOTIFICATION_FAILED], "whole",
+				  (json_int_t)row->count[NOTIFICATION_WHOLE]));
 	}
 	return rows;
 }
@@ -179,7 +180,7 @@ static json_t *callbacks_json(const struct report *r)
 		const struct name_callback *c = names__callback(r->names, k->what);
 		json_t *o = json_pack(
 			"{s:I, s:s, s:s, s:s?, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:n, s:I, "
-			"s:I, s:o, s:s}",
+			"s:I, s:I, s:o, s:s}",
 			"pid", (json_int_t)k->tgid, "comm",
 			names__comm(r->names, k->tgid, k->start), "symbol", c ? c->symbol : "?",
 			"module", c && c->module[0] ? c->module : NULL, "kind",
@@ -191,7 +192,8 @@ static json_t *callbacks_json(const struct report *r)
 			(json_int_t)row->outcome[OUTCOME_FAILED], "undetermined",
 			(json_int_t)row->outcome[OUTCOME_UNDETERMINED], "avoidable", "pages",
 			(json_int_t)row->pages, "pages_performed",
-			(json_int_t)row->pages_performed, "latency_ns", latency_json(r, row),
+			(json_int_t)row->pages_performed, "whole", (json_int_t)row->whole,
+			"latency_ns", latency_json(r, row),
 			"source", c ? c->source : "?");
 
 		json_array_append_new(rows, o);
@@ -214,7 +216,7 @@ static json_t *migrations_json(const struct report *r)
 			continue;
 		json_array_append_new(
 			rows,
-			json_pack("{s:I, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I}", "pid",
+			json_pack("{s:I, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
 				  (json_int_t)k->tgid, "comm",
 				  names__comm(r->names, k->tgid, k->start), "direction",
 				  direction_name(k->direction), "owner",
@@ -223,7 +225,8 @@ static json_t *migrations_json(const struct report *r)
 				  (json_int_t)row->count[MIGRATION_PAGES], "collected",
 				  (json_int_t)row->count[MIGRATION_COLLECTED], "migrated",
 				  (json_int_t)row->count[MIGRATION_MIGRATED], "excess",
-				  (json_int_t)row->count[MIGRATION_EXCESS]));
+				  (json_int_t)row->count[MIGRATION_EXCESS], "time_ns",
+				  (json_int_t)row->count[MIGRATION_TIME]));
 	}
 	return rows;
 }

@@ -80,10 +80,8 @@ static int print_table(struct printer *p, const char *title, struct table *t, si
 {
 	if (!err && t) {
 		fprintf(p->out, "%s%s\n", title, rows ? "" : ": none");
-		if (rows) {
+		if (rows)
 			err = table__print(t, p->out);
-			fputc('\n', p->out);
-		}
 		fputc('\n', p->out);
 	}
 	table__free(t);
@@ -95,20 +93,21 @@ static int print_notifications(struct printer *p)
 	static const struct table_column columns[] = {
 		{ "PROCESS", false }, { "EVENT", false }, { "PHASE", false },
 		{ "CALLS", true },    { "PAGES", true },  { "FAILED", true },
+		{ "WHOLE MM", true },
 	};
-	struct table *t = new_table(p, columns, 6);
+	struct table *t = new_table(p, columns, 7);
 	size_t rows = 0;
 	int err = 0;
 
 	for (size_t i = 0; t && !err && i < p->r->snap->row_count; i++) {
 		const struct mmuscope_row *row = &p->r->snap->rows[i];
-		char n[3][NUMBER];
-		const char *cells[6] = { NULL, event_name(row->key.event),
+		char n[4][NUMBER];
+		const char *cells[7] = { NULL, event_name(row->key.event),
 					 phase_name(row->key.phase) };
 
 		if (row->key.kind != ROW_NOTIFICATION)
 			continue;
-		for (int c = 0; c < 3; c++)
+		for (int c = 0; c < 4; c++)
 			cells[c + 3] = number(n[c], row->count[c]);
 		err = add(p, t, &row->key, cells);
 		rows++;

@@ -786,6 +786,7 @@ static void add_callback_row(struct mmuscope_callback_row *to,
 		to->outcome[o] += from->outcome[o];
 	to->pages += from->pages;
 	to->pages_performed += from->pages_performed;
+	to->whole += from->whole;
 	to->latency_sum += from->latency_sum;
 	if (from->latency_min > to->latency_min)
 		to->latency_min = from->latency_min;

@@ -79,6 +79,7 @@ static void subtract_callback(struct mmuscope_callback_row *row,
 		row->outcome[o] -= old->outcome[o];
 	row->pages -= old->pages;
 	row->pages_performed -= old->pages_performed;
+	row->whole -= old->whole;
 	row->latency_sum -= old->latency_sum;
 	row->latency_min = 0;
 	row->latency_max = 0;
@@ -142,6 +143,8 @@ void snapshot__sum(const struct snapshot *snap, struct snapshot_sums *s)
 			s->collected += r->count[MIGRATION_COLLECTED];
 			s->migrated += r->count[MIGRATION_MIGRATED];
 			s->excess += r->count[MIGRATION_EXCESS];
+			if (r->key.direction < DIR_MAX)
+				s->migration_time[r->key.direction] += r->count[MIGRATION_TIME];
 			break;
 		case ROW_FAULT:
 			s->faults += r->count[FAULT_CALLS];

@@ -46,6 +46,7 @@ struct snapshot_sums {
 	__u64 notifications, notification_pages;
 	__u64 delivered, outcome[OUTCOME_MAX], callback_pages, pages_performed;
 	__u64 migrations, asked, collected, migrated, excess;
+	__u64 migration_time[DIR_MAX];	/* ns */
 	__u64 faults, fault_pages, fault_retries;
 };
 void snapshot__sum(const struct snapshot *snap, struct snapshot_sums *sums);
