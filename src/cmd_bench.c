@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "bench/overhead.h"
 #include "bench/runner.h"
 #include "cmd.h"
 #include "msg.h"
@@ -118,6 +119,43 @@ static enum status print(const json_t *doc, FILE *out)
 	return STATUS_OK;
 }
 
+static enum status print_overhead(const json_t *doc, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ "WATCHER", false }, { "COST", true }, { "ADDED", true }, { "TELLS", false },
+	};
+	bool insn = !strcmp(json_string_value(json_object_get(doc, "clock")), "guest-insn");
+	struct table *table = table__new(columns, 4);
+	int err = table ? 0 : -ENOMEM;
+	json_t *row;
+	size_t i;
+
+	fprintf(out, "One notification with one callback, in %s, on %s\n",
+		insn ? "guest instructions" : "ns",
+		json_string_value(json_object_get(json_object_get(doc, "kernel"), "release")));
+	json_array_foreach(json_object_get(doc, "watchers"), i, row) {
+		const json_t *cost = json_object_get(row, "cost");
+		const char *reason = json_string_value(json_object_get(row, "reason"));
+		char text[2][32];
+		const char *cells[4] = {
+			json_string_value(json_object_get(row, "watcher")), "n/o", "n/o",
+			reason ? reason : json_string_value(json_object_get(row, "tells")),
+		};
+
+		if (json_is_real(cost)) {
+			snprintf(text[0], sizeof(text[0]), "%.0f", json_real_value(cost));
+			snprintf(text[1], sizeof(text[1]), "%.0f",
+				 json_real_value(json_object_get(row, "added")));
+			cells[1] = text[0];
+			cells[2] = text[1];
+		}
+		err = err ? err : table__add_row(table, cells);
+	}
+	err = err ? err : table__print(table, out);
+	table__free(table);
+	return err ? STATUS_FAILED : STATUS_OK;
+}
+
 enum { OPT_NO_LATENCY = 256, OPT_MAX_ROWS };
 
 static const struct option longs[] = {
@@ -196,7 +234,7 @@ int cmd_bench(int argc, char **argv)
 	};
 	const char *path = NULL, *name;
 	enum status status, closed;
-	bool json = false;
+	bool json = false, overhead;
 	json_t *doc;
 	FILE *out;
 	int opt;
@@ -229,11 +267,12 @@ int cmd_bench(int argc, char **argv)
 		return usage_error("takes one workload, got '%s' as well.", argv[optind]);
 	if (!strcmp(name, "list"))
 		return list();
+	overhead = !strcmp(name, "overhead");
 	o.workload = workload__find(name);
-	if (!o.workload)
+	if (!o.workload && !overhead)
 		return usage_error("there is no workload '%s'; 'mmuscope bench list' has them.",
 				   name);
-	if (!o.workload->uses_resident) {
+	if (o.workload && !o.workload->uses_resident) {
 		o.resident[0] = 0;
 		o.resident_count = 1;
 	}
@@ -243,12 +282,13 @@ int cmd_bench(int argc, char **argv)
 		msg("cannot write %s: %s; name another file with --output.", path, strerror(errno));
 		return STATUS_FAILED;
 	}
-	status = bench__run(&o, &doc);
+	status = overhead ? overhead__run(o.params.device, o.params.iterations * 100, &doc) :
+			    bench__run(&o, &doc);
 	if (doc && json) {
 		json_dumpf(doc, out, JSON_INDENT(1));
 		fputc('\n', out);
 	} else if (doc) {
-		enum status printed = print(doc, out);
+		enum status printed = overhead ? print_overhead(doc, out) : print(doc, out);
 
 		status = printed ? printed : status;
 	}
