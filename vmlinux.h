@@ -60,8 +60,13 @@ struct task_struct {
 	struct css_set *cgroups;	/* CONFIG_CGROUPS */
 };
 
+struct mmu_notifier_subscriptions {	/* 5.8+, mm/mmu_notifier.c */
+	unsigned long active_invalidate_ranges;
+};
+
 struct mm_struct {
 	struct task_struct *owner;	/* CONFIG_MEMCG */
+	struct mmu_notifier_subscriptions *notifier_subscriptions; /* 5.8+ */
 };
 
 struct vm_area_struct {

@@ -29,6 +29,7 @@ struct watcher {
 	enum watcher_kind kind;
 	enum floor_kind floor;
 	struct session_options session;
+	bool off;		/* attached, but switched off */
 	const char *script;
 };
 
@@ -61,6 +62,16 @@ static const struct watcher watchers[] = {
 	  .tells = "nothing: this process is outside the filter",
 	  .kind = WATCH_SESSION,
 	  .session = { .scope = SCOPE_PROCESS, .pid = 1, .latency = true } },
+	{ .name = "stat, switched off",
+	  .tells = "nothing: attached only",
+	  .kind = WATCH_SESSION,
+	  .off = true,
+	  .session = { .scope = SCOPE_PROCESS, .latency = true } },
+	{ .name = "stat --no-latency, switched off",
+	  .tells = "nothing: attached only",
+	  .kind = WATCH_SESSION,
+	  .off = true,
+	  .session = { .scope = SCOPE_PROCESS } },
 	{ .name = "bpftrace count, kfunc",
 	  .tells = "event",
 	  .kind = WATCH_BPFTRACE,
@@ -114,7 +125,7 @@ static int with_session(const struct watcher *w, unsigned char *page, unsigned i
 	struct snapshot snap = {};
 	struct snapshot_sums sums;
 	struct session *s = NULL;
-	__u64 want = mine ? (__u64)iterations * ROUNDS : 0;
+	__u64 want = mine && !w->off ? (__u64)iterations * ROUNDS : 0;
 	int err;
 
 	if (mine && options.scope == SCOPE_PROCESS)
@@ -123,7 +134,8 @@ static int with_session(const struct watcher *w, unsigned char *page, unsigned i
 	err = err ? err : session__load(s);
 	err = err ? err : session__attach(s);
 	if (!err) {
-		session__enable(s, true);
+		if (!w->off)
+			session__enable(s, true);
 		*cost = loop(page, iterations);
 		session__enable(s, false);
 		err = session__snapshot(s, &snap);

@@ -94,32 +94,98 @@ static __always_inline struct callback_frame *frame_pop(struct task_state *st, u
 	return NULL;
 }
 
+/*
+ * Where the state of an open callback lives. Task storage is always right and
+ * costs two helper calls of some 80 instructions each. Most callbacks leave on
+ * the CPU that they entered on with no other in between, so the first one takes
+ * the CPU's slot, whoever finds it taken goes to the task's storage, and
+ * whoever leaves elsewhere looks for its slot. A slot is cleared by its own
+ * task only, so none is ever stale. On a preemptible kernel one handler could
+ * interrupt another between looking and taking: no slots there (cfg.slots).
+ *
+ * A kretprobe knows no arguments, a callback that was entered with its sequence
+ * number current needs more than a slot has: both use the storage.
+ */
+static __always_inline bool framed(const bool direct)
+{
+	return cfg.latency || !direct;
+}
+
+static __always_inline bool may_use_slot(const bool direct)
+{
+	return cfg.slots && direct;
+}
+
 static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
 					  const bool direct)
 {
+	u32 cpu = bpf_get_smp_processor_id();
 	struct callback_frame *f;
+	struct mmuscope_cpu *c;
 	struct process p;
 	bool seq_current;
 
 	if (!control.enabled || !find_process(&p, READ(direct, range, mm)))
 		return 0;
-	total_add(TOTAL_CALLBACK_ENTRIES, 1);
+	c = bpf_map_lookup_elem(&cpus, &cpu);
+	if (!c)
+		return 0;
+	cpu_add(c, TOTAL_CALLBACK_ENTRIES, 1);
 	seq_current = READ(direct, mni, invalidate_seq) == cur_seq;
 
-	if (cfg.latency || cfg.paired || !direct || seq_current) {
-		f = frame_push(task_state(true), (u64)mni, (u64)range);
-		if (!f)
-			return 0;
-		f->seq_current = seq_current;
-		f->cur_seq = cur_seq;
-		if (!cfg.latency && !cfg.paired && direct)
-			__sync_fetch_and_add(&control.marks_open, 1);
+	if (may_use_slot(direct) && !seq_current && !c->slot.range) {
+		c->slot.range = (u64)range;
+		c->slot.mni = (u64)mni;
+		c->slot.id = callback_id;
+		c->slot.generation = control.generation;
 		/* Last, so that our own work above is not in the latency. */
-		if (cfg.latency)
-			f->entry_ns = bpf_ktime_get_ns();
+		c->slot.entry_ns = bpf_ktime_get_ns();
+		return 0;
 	}
+	f = frame_push(task_state(true), (u64)mni, (u64)range);
+	if (!f)
+		return 0;
+	f->seq_current = seq_current;
+	f->cur_seq = cur_seq;
+	if (seq_current)
+		__sync_fetch_and_add(&control.marks_open, 1);
+	f->entry_ns = bpf_ktime_get_ns();
 	return 0;
+}
+
+static __always_inline bool slot_is(const struct mmuscope_callback_slot *slot, u64 range, u64 mni)
+{
+	return slot->range == range && slot->mni == mni && slot->id == callback_id;
+}
+
+/* Another CPU's slot with our frame, after the task moved. Returns its CPU, or cfg.cpus. */
+static __noinline u32 find_slot(u64 range, u64 mni)
+{
+	for (u32 cpu = 0; cpu < 1024; cpu++) {
+		u32 key = cpu;
+		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
+
+		if (!c)
+			break;
+		if (slot_is(&c->slot, range, mni))
+			return cpu;
+	}
+	return cfg.cpus;
+}
+
+/* What the exit needs to know of the entry. */
+struct entered {
+	u64 ns;
+	bool seq_current, worked;
+};
+
+/* Takes the slot of this callback. False where it has none, or one of an earlier switch-on. */
+static __always_inline bool slot_take(struct mmuscope_cpu *c, struct entered *e)
+{
+	e->ns = c->slot.entry_ns;
+	c->slot.range = 0;
+	return c->slot.generation == control.generation;
 }
 
 static __always_inline enum mmuscope_outcome outcome_of(bool ret, bool seq_equal,
@@ -127,99 +193,173 @@ static __always_inline enum mmuscope_outcome outcome_of(bool ret, bool seq_equal
 {
 	if (!ret)
 		return OUTCOME_FAILED;
-	if (callback_has_work && cfg.latency) {
-		if (!seq_was_equal && seq_equal != worked)
-			total_add(TOTAL_EVIDENCE_DIFFERS, 1);
-		return worked ? OUTCOME_PERFORMED : OUTCOME_SKIPPED;
-	}
 	if (!seq_equal)
 		return OUTCOME_SKIPPED;
-	return seq_was_equal ? OUTCOME_UNDETERMINED : OUTCOME_PERFORMED;
+	if (!seq_was_equal)
+		return OUTCOME_PERFORMED;
+	if (callback_has_work)
+		return worked ? OUTCOME_PERFORMED : OUTCOME_SKIPPED;
+	return OUTCOME_UNDETERMINED;
+}
+
+static __always_inline void add_latency(struct mmuscope_callback_row *row, u64 ns)
+{
+	row->latency_sum += ns;
+	if (ns > row->latency_max)
+		row->latency_max = ns;
+	if (~ns > row->latency_min)
+		row->latency_min = ~ns;
+	(*SLOT(row->bucket, log2_bucket(ns)))++;
+}
+
+static __always_inline void count_callback(struct mmuscope_callback_row *row,
+					   enum mmuscope_outcome outcome, u64 pages, bool whole,
+					   struct migration_frame *m)
+{
+	row->pages += pages;
+	if (whole)
+		row->whole++;
+	/* A store each: an index that is not constant would cost more. */
+	switch (outcome) {
+	case OUTCOME_PERFORMED:
+		row->outcome[OUTCOME_PERFORMED]++;
+		row->pages_performed += pages;
+		if (m)
+			m->pages_performed += pages;
+		break;
+	case OUTCOME_SKIPPED:
+		row->outcome[OUTCOME_SKIPPED]++;
+		break;
+	case OUTCOME_FAILED:
+		row->outcome[OUTCOME_FAILED]++;
+		break;
+	default:
+		row->outcome[OUTCOME_UNDETERMINED]++;
+	}
+}
+
+/*
+ * Takes what the entry left. A kretprobe has no arguments, they come from the
+ * frame. False where the entry was not counted.
+ */
+static __always_inline bool take_entered(struct mmuscope_cpu *c, struct mmu_interval_notifier **mni,
+					 const struct mmu_notifier_range **range, u64 *cur_seq,
+					 struct entered *e, const bool direct)
+{
+	struct callback_frame *f;
+
+	if (may_use_slot(direct) && slot_is(&c->slot, (u64)*range, (u64)*mni))
+		return slot_take(c, e);
+	f = frame_pop(task_state(false), (u64)*mni);
+	if (!f) {
+		u32 cpu = may_use_slot(direct) ? find_slot((u64)*range, (u64)*mni) : cfg.cpus;
+
+		c = cpu < cfg.cpus ? bpf_map_lookup_elem(&cpus, &cpu) : NULL;
+		return c && slot_take(c, e);
+	}
+	if (!direct) {
+		*mni = (void *)f->mni;
+		*range = (void *)f->range;
+		*cur_seq = f->cur_seq;
+	}
+	e->ns = f->entry_ns;
+	e->seq_current = f->seq_current;
+	e->worked = f->worked;
+	if (f->seq_current)
+		__sync_fetch_and_add(&control.marks_open, -1);
+	return true;
+}
+
+/*
+ * --no-latency: nothing watches the entry. A sequence number that is current
+ * while another invalidation of this mm is open proves nothing then.
+ */
+static __always_inline bool other_window_open(const struct mmu_notifier_range *range)
+{
+	return range->mm->notifier_subscriptions->active_invalidate_ranges > 1;
+}
+
+/* One process, nothing but counts: no search, no entry to pair with, no totals. */
+static __always_inline int leave_of_target(struct mmu_interval_notifier *mni,
+					   const struct mmu_notifier_range *range, u64 cur_seq,
+					   bool ret)
+{
+	struct mmuscope_callback_row *row;
+	struct migration_frame *m = NULL;
+	u32 phase = PHASE_OUTSIDE;
+	bool seq_equal, unclear = false, whole;
+	u64 pages;
+
+	if (!control.enabled || !is_target(range->mm))
+		return 0;
+	if (control.migrations_open) {
+		m = migration_top(task_state(false));
+		if (m)
+			phase = m->phase;
+	}
+	row = row_direct(bpf_get_smp_processor_id(), &callback_rows, callback_id, range->event,
+			 phase);
+	if (!row)
+		return 0;
+	seq_equal = mni->invalidate_seq == cur_seq;
+	if (seq_equal)
+		unclear = other_window_open(range);
+	pages = pages_of(range->start, range->end, &whole);
+	count_callback(row, outcome_of(ret, seq_equal, unclear, false), pages, whole, m);
+	return 0;
 }
 
 static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
 					  bool ret, const bool direct)
 {
+	u32 cpu = bpf_get_smp_processor_id(), event, phase = PHASE_OUTSIDE;
 	struct mmuscope_callback_row *row;
-	struct mmuscope_row_key key = {};
-	struct callback_frame *f = NULL;
-	struct migration_frame *m;
-	struct task_state *st = NULL;
+	struct migration_frame *m = NULL;
 	enum mmuscope_outcome outcome;
-	bool seq_equal, seq_was_equal = false, worked = false;
-	u64 ns = 0, now = 0, pages;
+	struct entered entered = {};
+	struct mmuscope_cpu *c;
+	u64 now = 0, pages;
 	struct process p;
-	bool whole;
+	bool whole, seq_equal;
 
+	if (framed(direct) ? !control.generation : !control.enabled)
+		return 0;
 	if (cfg.latency)
 		now = bpf_ktime_get_ns();
-	if (!control.generation)
+	c = bpf_map_lookup_elem(&cpus, &cpu);
+	if (!c)
 		return 0;
-	if (cfg.latency || cfg.paired || !direct) {
-		st = task_state(false);
-		f = frame_pop(st, (u64)mni);
-		if (!f)
-			return 0;
-		/* A kretprobe has no arguments: the entry kept them. */
-		if (!direct) {
-			mni = (void *)f->mni;
-			range = (void *)f->range;
-			cur_seq = f->cur_seq;
-		}
-		seq_was_equal = f->seq_current;
-		worked = f->worked;
-		ns = now - f->entry_ns;
-	} else if (!control.enabled) {
+	/* Where the arguments are known, others leave before the search for an entry. */
+	if (direct && !find_process(&p, range->mm))
 		return 0;
-	}
-	if (!find_process(&p, READ(direct, range, mm)))
+	if (framed(direct) && !take_entered(c, &mni, &range, &cur_seq, &entered, direct))
+		return 0;
+	if (!direct && !find_process(&p, READ(direct, range, mm)))
 		return 0;
 	seq_equal = READ(direct, mni, invalidate_seq) == cur_seq;
-	if (!(cfg.latency || cfg.paired || !direct) && control.marks_open) {
-		st = task_state(false);
-		f = frame_pop(st, (u64)mni);
-		if (f) {
-			seq_was_equal = true;
-			__sync_fetch_and_add(&control.marks_open, -1);
-		}
-	}
-	outcome = outcome_of(ret, seq_equal, seq_was_equal, worked);
-	pages = pages_of(READ(direct, range, start), READ(direct, range, end), &whole);
-	total_add(TOTAL_CALLBACK_EXITS, 1);
+	if (!framed(direct) && seq_equal)
+		entered.seq_current = other_window_open(range);
+	outcome = outcome_of(ret, seq_equal, entered.seq_current, entered.worked);
+	cpu_add(c, TOTAL_CALLBACK_EXITS, 1);
 
-	m = NULL;
 	if (control.migrations_open) {
-		if (!st)
-			st = task_state(false);
-		m = migration_top(st);
+		m = migration_top(task_state(false));
+		if (m)
+			phase = m->phase;
 	}
-	key.start = p.start;
-	key.tgid = p.tgid;
-	key.kind = ROW_CALLBACK;
-	key.event = READ(direct, range, event) & (MMUSCOPE_EVENTS - 1);
-	key.phase = m ? m->phase : PHASE_OUTSIDE;
-	key.what = callback_id;
-	row = row_get(&callback_rows, 1, &key);
+	event = READ(direct, range, event);
+	if (cfg.direct && callback_id < MMUSCOPE_DIRECT_CALLBACKS)
+		row = row_direct(cpu, &callback_rows, callback_id, event, phase);
+	else
+		row = row_get(c, cpu, &callback_rows, 1, p.start,
+			      key_word(&p, ROW_CALLBACK, event, phase, 0), callback_id);
 	if (!row)
 		return 0;
-	(*SLOT(row->outcome, outcome))++;
-	row->pages += pages;
-	if (whole)
-		row->whole++;
-	if (outcome == OUTCOME_PERFORMED) {
-		row->pages_performed += pages;
-		if (m)
-			m->pages_performed += pages;
-	}
-	if (cfg.latency) {
-		row->latency_sum += ns;
-		if (ns > row->latency_max)
-			row->latency_max = ns;
-		if (~ns > row->latency_min)
-			row->latency_min = ~ns;
-		(*SLOT(row->bucket, log2_bucket(ns)))++;
-	}
+	pages = pages_of(READ(direct, range, start), READ(direct, range, end), &whole);
+	count_callback(row, outcome, pages, whole, m);
+	if (cfg.latency)
+		add_latency(row, now - entered.ns);
 	return 0;
 }
 
@@ -234,6 +374,8 @@ SEC("?fexit")
 int BPF_PROG(interval_fexit, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
 {
+	if (cfg.direct && !cfg.latency && callback_id < MMUSCOPE_DIRECT_CALLBACKS)
+		return leave_of_target(mni, range, cur_seq, ret);
 	return callback_leave(mni, range, cur_seq, ret, true);
 }
 
@@ -250,13 +392,16 @@ int BPF_KRETPROBE(interval_kretprobe, bool ret)
 	return callback_leave(NULL, NULL, 0, ret, false);
 }
 
-/* The function that touches the device. Also called outside callbacks, where it is no evidence. */
+/*
+ * The function that touches the device. Its evidence is wanted only where the
+ * sequence number says nothing; called outside a callback it is none.
+ */
 static __always_inline int worked(void)
 {
 	struct task_state *st;
 	u32 n;
 
-	if (!control.generation)
+	if (!control.marks_open)
 		return 0;
 	st = task_state(false);
 	if (!st)

@@ -10,16 +10,17 @@
 SEC("?fexit/hmm_range_fault")
 int BPF_PROG(device_fault, struct hmm_range *range, int ret)
 {
-	struct mmuscope_row_key key = {};
+	u32 cpu = bpf_get_smp_processor_id();
 	struct mmuscope_row *row;
+	struct mmuscope_cpu *c;
 	struct process p;
 
 	if (!control.enabled || !find_process(&p, range->notifier->mm))
 		return 0;
-	key.start = p.start;
-	key.tgid = p.tgid;
-	key.kind = ROW_FAULT;
-	row = row_get(&rows, 0, &key);
+	c = bpf_map_lookup_elem(&cpus, &cpu);
+	if (!c)
+		return 0;
+	row = row_get(c, cpu, &rows, 0, p.start, key_word(&p, ROW_FAULT, 0, 0, 0), 0);
 	if (!row)
 		return 0;
 	row->count[FAULT_CALLS]++;

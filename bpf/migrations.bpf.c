@@ -142,9 +142,12 @@ static __always_inline void frame_pop(struct task_state *st)
 /* Adds a completed migration to its row and closes the frame. */
 static __always_inline void frame_complete(struct task_state *st, struct migration_frame *f)
 {
-	struct mmuscope_row_key key = f->key;
-	struct mmuscope_row *row = row_get(&rows, 0, &key);
+	u32 cpu = bpf_get_smp_processor_id();
+	struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
+	struct mmuscope_row *row = NULL;
 
+	if (c)
+		row = row_get(c, cpu, &rows, 0, f->start, f->key_word, f->owner);
 	if (row) {
 		row->count[MIGRATION_CALLS]++;
 		row->count[MIGRATION_PAGES] += f->pages;
@@ -181,12 +184,8 @@ int BPF_PROG(setup_enter, struct migrate_vma *args)
 	f->pages = (args->end - args->start) >> PAGE_SHIFT;
 	f->owner = (u64)args->pgmap_owner;
 	f->phase = PHASE_SETUP;
-	__builtin_memset(&f->key, 0, sizeof(f->key));
-	f->key.start = p.start;
-	f->key.tgid = p.tgid;
-	f->key.kind = ROW_MIGRATION;
-	f->key.direction = direction_of(args->flags);
-	f->key.what = f->owner;
+	f->start = p.start;
+	f->key_word = key_word(&p, ROW_MIGRATION, 0, 0, direction_of(args->flags));
 	return 0;
 }
 
@@ -260,17 +259,16 @@ static __always_inline int evict_enter(u64 array, u64 npages)
 	process_of_task(&p, cur);
 	if (!in_scope(&p, cur))
 		return 0;
+	if (cfg.scope == SCOPE_PROCESS)
+		p.start = 0;
 	f = frame_push(task_state(true), array);
 	if (!f)
 		return 0;
 	total_add(TOTAL_EVICTS, 1);
 	f->pages = npages;
 	f->phase = PHASE_EVICT;
-	__builtin_memset(&f->key, 0, sizeof(f->key));
-	f->key.start = p.start;
-	f->key.tgid = p.tgid;
-	f->key.kind = ROW_MIGRATION;
-	f->key.direction = DIR_EVICT;
+	f->start = p.start;
+	f->key_word = key_word(&p, ROW_MIGRATION, 0, 0, DIR_EVICT);
 	return 0;
 }
 

@@ -55,6 +55,15 @@ struct mmuscope_row_key {
 	__u64 what;		/* migration: owner; callback: id; else 0 */
 };
 
+/*
+ * Where one process is counted, and there is room, its notification and callback
+ * rows need no search: they have places by event and phase, and no key.
+ */
+#define MMUSCOPE_DIRECT_SHIFT 12			/* of row_shift; a constant is cheap */
+#define MMUSCOPE_DIRECT_ROWS (8 * MMUSCOPE_EVENTS)	/* for each callback id */
+#define MMUSCOPE_DIRECT_CALLBACKS 16
+#define MMUSCOPE_DIRECT_INDEX(phase, event) ((phase) * MMUSCOPE_EVENTS + (event))
+
 #define MMUSCOPE_COUNTS 13
 /* Indices of struct mmuscope_row.count[] by kind of row. */
 /*
@@ -109,7 +118,6 @@ enum mmuscope_total {
 	TOTAL_FINALIZES,
 	TOTAL_EVICTS,
 	TOTAL_EVICTS_FINALIZED,
-	TOTAL_EVIDENCE_DIFFERS,	/* sequence number and work function disagree */
 	TOTAL_ABANDONED_WINDOWS,   /* the task died inside */
 	TOTAL_ABANDONED_CALLBACKS,
 	TOTAL_ABANDONED_MIGRATIONS,
@@ -124,9 +132,22 @@ enum mmuscope_total {
 
 #define MMUSCOPE_HINTS 16	/* a power of two */
 
+/*
+ * A callback that entered on this CPU and has not left yet; range 0: none. Its
+ * task may sleep in it and leave on another CPU. The range lies on the stack of
+ * the task that invalidates, so it names the task too.
+ */
+struct mmuscope_callback_slot {
+	__u64 range;
+	__u64 mni;
+	__u64 entry_ns;
+	__u32 id;		/* of the callback */
+	__u32 generation;
+};
+
 struct mmuscope_cpu {
+	struct mmuscope_callback_slot slot;
 	__u64 total[TOTAL_MAX];
-	__u64 pad[3];
 	__u32 hint[2][MMUSCOPE_HINTS];	/* last row used, of rows and of callback_rows */
 };
 
@@ -147,13 +168,18 @@ struct mmuscope_config {
 	__u8 paired;		/* an end or exit counts only if its start was counted */
 	__u8 task_storage;	/* 5.11+: task storage and bpf_get_current_task_btf() */
 	__u8 has_loop;		/* 5.17+: bpf_loop() */
+	__u8 slots;		/* no program is preempted: a CPU's slot may hold a frame */
+	__u8 direct;		/* MMUSCOPE_DIRECT_*; only with SCOPE_PROCESS */
+	__u8 pad[2];
+	__u32 cpus;		/* possible CPUs */
 };
 
 /* The switch and what is shared between CPUs on the migration path only. */
 struct mmuscope_control {
 	__u32 enabled;		/* written by user space */
 	__u32 generation;	/* written by user space: one more at each switch-on */
-	__u64 pad[7];
+	__u64 target_mm;	/* SCOPE_PROCESS: the process's mm, 0: not known yet */
+	__u64 pad[6];
 	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
 	__u64 marks_open;	/* callbacks entered with their sequence number current */
 	__u64 pad2[6];

@@ -44,6 +44,32 @@ static __always_inline bool window_pop(struct task_state *st, u64 range)
 	return false;
 }
 
+static __always_inline void count_start(struct mmuscope_row *row,
+					const struct mmu_notifier_range *range, int ret)
+{
+	bool whole;
+
+	row->count[NOTIFICATION_CALLS]++;
+	row->count[NOTIFICATION_PAGES] += pages_of(range->start, range->end, &whole);
+	if (whole)
+		row->count[NOTIFICATION_WHOLE]++;
+	if (ret)
+		row->count[NOTIFICATION_FAILED]++;
+}
+
+/* One process, nothing but counts: no search, no totals beside the rows. */
+static __always_inline int start_of_target(const struct mmu_notifier_range *range, int ret)
+{
+	struct mmuscope_row *row;
+
+	if (!is_target(range->mm))
+		return 0;
+	row = row_direct(bpf_get_smp_processor_id(), &rows, 0, range->event, current_phase());
+	if (row)
+		count_start(row, range, ret);
+	return 0;
+}
+
 /*
  * At the exit, where it is known whether the start failed. The callbacks have
  * run by then, but nothing they do changes the task's phase.
@@ -51,39 +77,40 @@ static __always_inline bool window_pop(struct task_state *st, u64 range)
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
 {
-	struct mmuscope_row_key key = {};
 	struct mmuscope_row *row;
+	struct mmuscope_cpu *c;
 	struct task_state *st;
 	struct process p;
-	bool whole;
+	u32 cpu, phase;
 
-	if (!control.enabled || !find_process(&p, range->mm))
+	if (!control.enabled)
+		return 0;
+	if (cfg.direct && !cfg.latency)
+		return start_of_target(range, ret);
+	if (!find_process(&p, range->mm))
+		return 0;
+	cpu = bpf_get_smp_processor_id();
+	c = bpf_map_lookup_elem(&cpus, &cpu);
+	if (!c)
 		return 0;
 	if (cfg.paired) {
 		st = task_state(true);
-		key.phase = task_phase(st);
+		phase = task_phase(st);
 		if (st && !ret)
 			window_push(st, (u64)range);
 	} else {
-		key.phase = current_phase();
+		phase = current_phase();
 	}
-	key.start = p.start;
-	key.tgid = p.tgid;
-	key.kind = ROW_NOTIFICATION;
-	key.event = range->event & (MMUSCOPE_EVENTS - 1);
-	total_add(TOTAL_STARTS, 1);
+	cpu_add(c, TOTAL_STARTS, 1);
 	if (ret)
-		total_add(TOTAL_STARTS_FAILED, 1);
-
-	row = row_get(&rows, 0, &key);
-	if (!row)
-		return 0;
-	row->count[NOTIFICATION_CALLS]++;
-	row->count[NOTIFICATION_PAGES] += pages_of(range->start, range->end, &whole);
-	if (whole)
-		row->count[NOTIFICATION_WHOLE]++;
-	if (ret)
-		row->count[NOTIFICATION_FAILED]++;
+		cpu_add(c, TOTAL_STARTS_FAILED, 1);
+	if (cfg.direct)
+		row = row_direct(cpu, &rows, 0, range->event, phase);
+	else
+		row = row_get(c, cpu, &rows, 0, p.start,
+			      key_word(&p, ROW_NOTIFICATION, range->event, phase, 0), 0);
+	if (row)
+		count_start(row, range, ret);
 	return 0;
 }
 
@@ -92,10 +119,8 @@ int BPF_PROG(notification_end, struct mmu_notifier_range *range)
 {
 	struct process p;
 
-	if (!control.generation)
-		return 0;
 	if (cfg.paired) {
-		if (window_pop(task_state(false), (u64)range))
+		if (control.generation && window_pop(task_state(false), (u64)range))
 			total_add(TOTAL_ENDS, 1);
 	} else if (control.enabled && find_process(&p, range->mm)) {
 		total_add(TOTAL_ENDS, 1);

@@ -2,6 +2,18 @@
 /* Processes that fork or die while they are counted, modules that come and go. */
 #include "state.bpf.h"
 
+/*
+ * The counted process leaves an address space: at an exec the old one, at a
+ * thread's exit perhaps the only one. It is learned anew if it is still there.
+ */
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(process_exec)
+{
+	if (bpf_get_current_pid_tgid() >> 32 == cfg.tgid)
+		control.target_mm = 0;
+	return 0;
+}
+
 /* --children: what a counted process forks is counted too. */
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
@@ -29,6 +41,8 @@ int BPF_PROG(process_exit)
 	u64 id = bpf_get_current_pid_tgid();
 	u32 live = 0;
 
+	if (id >> 32 == cfg.tgid)
+		control.target_mm = 0;
 	if (!st)
 		return 0;
 	for (u32 i = 0; i < WINDOW_DEPTH; i++)

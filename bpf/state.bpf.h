@@ -27,7 +27,8 @@ struct migration_frame {
 	u64 migrated;
 	u64 pages_performed;	/* by every callback inside that acted */
 	u64 entered_ns;
-	struct mmuscope_row_key key;
+	u64 start;		/* the row's key, with the owner */
+	u64 key_word;
 	u32 phase;
 	u32 generation;
 };
@@ -178,6 +179,12 @@ static __always_inline void total_add(enum mmuscope_total t, u64 n)
 		__sync_fetch_and_add(&c->total[t], n);
 }
 
+/* The same where the CPU's slot is at hand. */
+static __always_inline void cpu_add(struct mmuscope_cpu *c, enum mmuscope_total t, u64 n)
+{
+	__sync_fetch_and_add(&c->total[t], n);
+}
+
 /* ---- tasks ---- */
 
 static __always_inline struct task_state *task_state(bool create)
@@ -300,19 +307,14 @@ static __noinline int process_of_mm(struct process *p, struct mm_struct *mm)
 	return in_scope(p, owner);
 }
 
-/*
- * Finds the process that `mm` belongs to. False where it is out of scope.
- * This is on the hot path: the common case is six loads and no call but one.
- */
-static __always_inline bool find_process(struct process *p, struct mm_struct *mm)
+/* Any scope but one process: six loads and one call where the task is the owner. */
+static __always_inline bool find_process_slow(struct process *p, struct mm_struct *mm)
 {
 	if (cfg.task_storage) {
 		struct task_struct *cur = (void *)bpf_get_current_task_btf();
 
 		if (current_is_owner(cur->mm, cur->flags, mm)) {
 			p->tgid = cur->tgid;
-			if (cfg.scope == SCOPE_PROCESS && p->tgid != cfg.tgid)
-				return false;
 			p->start = cur->group_leader->start_boottime;
 			return in_scope(p, cur);
 		}
@@ -325,6 +327,54 @@ static __always_inline bool find_process(struct process *p, struct mm_struct *mm
 		}
 	}
 	return process_of_mm(p, mm);
+}
+
+/*
+ * One process, the slow way. Its address space is learned from its own tasks;
+ * a kernel thread or another process may work on it.
+ */
+static __noinline int is_target_slow(struct mm_struct *mm)
+{
+	struct task_struct *cur = (void *)bpf_get_current_task();
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct mm_struct *cur_mm = BPF_CORE_READ(cur, mm);
+	struct process p;
+
+	if (tgid == cfg.tgid && cur_mm == mm)
+		control.target_mm = (u64)mm;
+	if (cur_mm == mm || (!cur_mm && BPF_CORE_READ(cur, flags) & PF_EXITING))
+		return tgid == cfg.tgid;
+	return process_of_mm(&p, mm);
+}
+
+/*
+ * Is `mm` the memory of the one process that is counted? This is on the hot path
+ * of every handler. The process's mm is remembered, and forgotten when it execs
+ * or a thread of it exits (processes.bpf.c): one load and one comparison for
+ * what is in scope, three more for a process that works on its own memory.
+ */
+static __always_inline bool is_target(struct mm_struct *mm)
+{
+	if ((u64)mm == control.target_mm)
+		return true;
+	if (cfg.task_storage) {
+		struct task_struct *cur = (void *)bpf_get_current_task_btf();
+
+		if (cur->mm == mm && (u32)cur->tgid != cfg.tgid && !(cur->flags & PF_KTHREAD))
+			return false;
+	}
+	return is_target_slow(mm);
+}
+
+/* Finds the process that `mm` belongs to. False where it is out of scope. */
+static __always_inline bool find_process(struct process *p, struct mm_struct *mm)
+{
+	if (cfg.scope != SCOPE_PROCESS)
+		return find_process_slow(p, mm);
+	/* There is no second process to tell it from by its start. */
+	p->tgid = cfg.tgid;
+	p->start = 0;
+	return is_target(mm);
 }
 
 /* ---- ring ---- */
@@ -359,15 +409,6 @@ static __always_inline u64 pages_of(u64 start, u64 end, bool *whole)
 }
 
 /* ---- rows ---- */
-
-/* Two u64 compares: the second covers tgid, kind, event, phase and direction at once. */
-static __always_inline bool key_equal(const struct mmuscope_row_key *a,
-				      const struct mmuscope_row_key *b)
-{
-	const u64 *x = (const u64 *)a, *y = (const u64 *)b;
-
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
-}
 
 /*
  * The slow path: index of the row with this key, given out on first use.
@@ -407,36 +448,66 @@ lost:
 	return none;
 }
 
-static __always_inline u32 hint_of(const struct mmuscope_row_key *key)
+/* Bytes 8 to 15 of a row key as one word, x86 is little-endian. */
+static __always_inline u64 key_word(const struct process *p, enum mmuscope_row_kind kind, u32 event,
+				    u32 phase, u32 direction)
 {
-	return (key->tgid ^ key->event ^ key->phase << 1 ^ key->direction ^ (u32)key->what) &
-	       (MMUSCOPE_HINTS - 1);
+	return (u64)p->tgid | (u64)kind << 32 | (u64)(event & (MMUSCOPE_EVENTS - 1)) << 40 |
+	       (u64)phase << 48 | (u64)direction << 56;
 }
 
-/* `map` and `slot` (0: rows, 1: callback_rows) belong together. NULL: lost, and counted. */
-static __always_inline void *row_get(void *map, u32 slot, const struct mmuscope_row_key *key)
+static __noinline u32 row_index_of(u64 start, u64 word, u64 what)
 {
-	u32 cpu = bpf_get_smp_processor_id(), h = hint_of(key), at, index;
-	struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
-	struct mmuscope_row_key *row;
+	struct mmuscope_row_key key = {
+		.start = start,
+		.tgid = (u32)word,
+		.kind = word >> 32,
+		.event = word >> 40,
+		.phase = word >> 48,
+		.direction = word >> 56,
+		.what = what,
+	};
 
-	if (!c)
-		return NULL;
-	at = cpu << (cfg.row_shift & 31) | c->hint[slot & 1][h];
-	row = bpf_map_lookup_elem(map, &at);
-	if (row && key_equal(row, key))
+	return row_index_get(&key);
+}
+
+/*
+ * The row with this key on this CPU. `map` and `slot` (0: rows, 1:
+ * callback_rows) belong together. NULL: no room, and counted as lost.
+ */
+static __always_inline void *row_get(struct mmuscope_cpu *c, u32 cpu, void *map, u32 slot,
+				     u64 start, u64 word, u64 what)
+{
+	/* Event, phase and direction, spread by the process and the callback or owner. */
+	u32 *hint = SLOT(c->hint[slot & 1], word >> 40 ^ word >> 47 ^ word >> 56 ^ word ^ what);
+	u32 at = cpu << (cfg.row_shift & 31) | *hint, index;
+	u64 *row = bpf_map_lookup_elem(map, &at);
+
+	if (row && row[1] == word && row[2] == what &&
+	    (cfg.scope == SCOPE_PROCESS || row[0] == start))
 		return row;
 
-	index = row_index_get(key);
+	index = row_index_of(start, word, what);
 	if (index >> (cfg.row_shift & 31))
 		return NULL;
 	at = cpu << (cfg.row_shift & 31) | index;
 	row = bpf_map_lookup_elem(map, &at);
 	if (!row)
 		return NULL;
-	*row = *key;
-	c->hint[slot & 1][h] = index;
+	row[0] = start;
+	row[1] = word;
+	row[2] = what;
+	*hint = index;
 	return row;
+}
+
+/* The same where one process is counted: a place by event and phase. */
+static __always_inline void *row_direct(u32 cpu, void *map, u32 id, u32 event, u32 phase)
+{
+	u32 at = cpu << MMUSCOPE_DIRECT_SHIFT | id * MMUSCOPE_DIRECT_ROWS |
+		 MMUSCOPE_DIRECT_INDEX(phase & 7, event & (MMUSCOPE_EVENTS - 1));
+
+	return bpf_map_lookup_elem(map, &at);
 }
 
 #endif

@@ -3,11 +3,29 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sentences.h"
+
 #define OWNER_SPAN 0x10000	/* an owner further from a symbol is not of that symbol */
+
+/*
+ * A process calls itself what it likes, and the kernel cuts that in the middle
+ * of a character: jansson refuses what is not UTF-8, and the row with it.
+ */
+static void make_legal(char *name)
+{
+	json_t *legal = json_string(name);
+
+	sentence__make_printable(name);
+	for (char *c = name; !legal && *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	json_decref(legal);
+}
 
 int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *comm)
 {
@@ -26,6 +44,7 @@ int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *com
 		p->start = start;
 	}
 	snprintf(p->comm, sizeof(p->comm), "%s", comm);
+	make_legal(p->comm);
 	return 0;
 }
 

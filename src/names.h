@@ -36,7 +36,10 @@ struct names {
 	size_t owner_count;
 };
 
-/* Remembers a process's name; the last one told wins. Returns 0 or -ENOMEM. */
+/*
+ * Remembers a process's name, with '?' for what is no text; the last one told
+ * wins. Returns 0 or -ENOMEM.
+ */
 int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *comm);
 
 /* Registers a callback and returns its id, or -ENOMEM. */

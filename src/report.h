@@ -40,8 +40,9 @@ struct invariant {
 
 /*
  * Checks the snapshot against itself: sums of rows against totals counted
- * elsewhere, beginnings against ends. Returns how many out[] holds; `broken`
- * gets the number that do not hold. What this run did not watch is left out.
+ * elsewhere, beginnings against ends. Returns how many are in out[]; `broken`
+ * gets the number of those that do not hold. What this run did not watch is
+ * left out.
  */
 size_t report__invariants(const struct report *r, struct invariant out[INVARIANTS_MAX],
 			  size_t *broken);

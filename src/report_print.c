@@ -17,17 +17,18 @@ static const char *number(char out[NUMBER], __u64 n)
 	return out;
 }
 
-/* Upper bound of the bucket that holds the p-th per cent of the calls, in ns. */
-static __u64 percentile(const struct mmuscope_callback_row *row, unsigned int p)
+/* Upper bound of the bucket that holds the p-th per cent of the calls, in ns; the last has none. */
+static const char *percentile(char out[NUMBER], const struct mmuscope_callback_row *row,
+			      unsigned int p)
 {
 	__u64 want = (callback_row__delivered(row) * p + 99) / 100, seen = 0;
 
-	for (int b = 0; b < MMUSCOPE_BUCKETS; b++) {
+	for (int b = 0; b < MMUSCOPE_BUCKETS - 1; b++) {
 		seen += row->bucket[b];
 		if (seen >= want)
-			return b ? (1ULL << b) : 1;
+			return number(out, 1ULL << b);
 	}
-	return 0;
+	return "inf";
 }
 
 /* Where every row is of one process its name goes into a heading, not a column. */
@@ -150,7 +151,7 @@ static int print_callbacks(struct printer *p)
 				number(n[4], row->outcome[OUTCOME_UNDETERMINED]),
 				number(n[5], row->pages_performed),
 				p->r->latency ? number(n[6], row->latency_sum / delivered) : "n/o",
-				p->r->latency ? number(n[7], percentile(row, 99)) : "n/o",
+				p->r->latency ? percentile(n[7], row, 99) : "n/o",
 			};
 			err = add(p, t, &row->key, cells);
 			rows++;
@@ -229,18 +230,38 @@ static void print_invariants(struct printer *p)
 			fprintf(p->out, "BROKEN: %s: %s\n", inv[i].name, inv[i].detail);
 }
 
+/* Callbacks that no row can hold, so that a table that is not there is no zero. */
+static void print_unseen_callbacks(struct printer *p)
+{
+	const char *why = report__unobservable(p->r, "callbacks");
+
+	if (p->r->snap->callback_count && !p->r->latency)
+		fputs("Latencies: not observable (n/o): switched off by --no-latency\n\n", p->out);
+	if (why)
+		fprintf(p->out, "Callbacks: not observable: %s\n\n", why);
+	for (size_t i = 0; !why && i < p->r->plan->count; i++) {
+		const struct plan_target *t = &p->r->plan->targets[i];
+
+		if (t->source == PLAN_NONE && !strcmp(t->metric, "callbacks"))
+			fprintf(p->out, "Callbacks of %s: not observable: %s\n\n", t->symbol,
+				t->reason);
+	}
+}
+
 int report__print(const struct report *r, FILE *out)
 {
 	struct printer p = { .r = r, .out = out, .by_process = !one_process(r->snap) };
-	const char *why = report__unobservable(r, "callbacks");
+	const struct mmuscope_row_key *first =
+		r->snap->row_count ? &r->snap->rows[0].key :
+		r->snap->callback_count ? &r->snap->callbacks[0].key : NULL;
 	int err;
 
-	if (!p.by_process && r->snap->row_count)
-		fprintf(out, "Process %s\n\n", process(&p, &r->snap->rows[0].key));
+	if (!p.by_process && first)
+		fprintf(out, "Process %s\n\n", process(&p, first));
 	err = print_notifications(&p);
 	err = err ? err : print_callbacks(&p);
-	if (why)
-		fprintf(out, "Callbacks: not observable: %s\n\n", why);
+	if (!err)
+		print_unseen_callbacks(&p);
 	err = err ? err : print_migrations(&p);
 	if (err)
 		return err;

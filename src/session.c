@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ typedef __u64 u64;
 #include "callback.skel.h"
 #include "core.skel.h"
 
-#define DEFAULT_ROW_SHIFT 12
+#define DEFAULT_ROW_SHIFT MMUSCOPE_DIRECT_SHIFT
 #define DEFAULT_RING_BYTES (256 * 1024)
 #define DRAIN_MS 1000
 
@@ -154,6 +155,28 @@ static bool kernel_has_enum(const char *type, const char *value)
 	return found;
 }
 
+/*
+ * May a BPF program be preempted? The kernel's version says which model it was
+ * built with; PREEMPT_DYNAMIC has its present one in debugfs.
+ */
+static bool preemptible(void)
+{
+	char mode[64] = "";
+	struct utsname u;
+	FILE *f;
+
+	if (uname(&u) || !strstr(u.version, "PREEMPT"))
+		return false;
+	if (!strstr(u.version, "PREEMPT_DYNAMIC"))
+		return true;
+	f = fopen("/sys/kernel/debug/sched/preempt", "re");
+	if (f && !fgets(mode, sizeof(mode), f))
+		mode[0] = '\0';
+	if (f)
+		fclose(f);
+	return !strstr(mode, "(none)") && !strstr(mode, "(voluntary)");
+}
+
 static int check_kernel(void)
 {
 	if (!may_trace()) {
@@ -197,6 +220,10 @@ int session__open(struct session **out, const struct session_options *options)
 		.paired = options->running && options->latency,
 		.task_storage = kernel_has_enum("bpf_func_id", "BPF_FUNC_get_current_task_btf"),
 		.has_loop = kernel_has_enum("bpf_func_id", "BPF_FUNC_loop"),
+		.slots = !preemptible(),
+		.direct = options->scope == SCOPE_PROCESS &&
+			  s->options.row_shift == MMUSCOPE_DIRECT_SHIFT,
+		.cpus = s->cpus,
 	};
 	*out = s;
 	return 0;
@@ -270,12 +297,43 @@ static int size_maps(struct session *s)
 	return err;
 }
 
-static int fill_free_rows(struct session *s, struct bpf_map *map)
+static int fill_free_rows(struct session *s, struct bpf_map *map, __u32 first)
 {
-	for (__u32 i = 0; i < 1U << s->config.row_shift; i++)
+	for (__u32 i = first; i < 1U << s->config.row_shift; i++)
 		if (bpf_map_update_elem(bpf_map__fd(map), NULL, &i, 0))
 			return -errno;
 	return 0;
+}
+
+/* Hands out the rows: the direct ones are taken, the rest are free indices. */
+static int set_up_rows(struct session *s)
+{
+	__u32 rows = s->config.direct ? MMUSCOPE_DIRECT_ROWS : 0;
+	__u32 callbacks = rows * MMUSCOPE_DIRECT_CALLBACKS;
+	int err;
+
+	s->cpu[0].total[ROWS_TAKEN] = rows;
+	s->cpu[0].total[CALLBACK_ROWS_TAKEN] = callbacks;
+	err = fill_free_rows(s, s->core->maps.free_rows, rows);
+	return err ?: fill_free_rows(s, s->core->maps.free_callback_rows, callbacks);
+}
+
+/* The key that a direct row has by its place. False where `i` is not one of them. */
+static bool direct_key(const struct session *s, __u64 i, enum mmuscope_row_kind kind,
+		       struct mmuscope_row_key *key)
+{
+	__u64 callbacks = kind == ROW_CALLBACK ? MMUSCOPE_DIRECT_CALLBACKS : 1;
+
+	if (!s->config.direct || i >= callbacks * MMUSCOPE_DIRECT_ROWS)
+		return false;
+	*key = (struct mmuscope_row_key){
+		.tgid = s->config.tgid,
+		.kind = kind,
+		.event = i % MMUSCOPE_EVENTS,
+		.phase = (__u8)(i % MMUSCOPE_DIRECT_ROWS / MMUSCOPE_EVENTS),
+		.what = i / MMUSCOPE_DIRECT_ROWS,
+	};
+	return true;
 }
 
 static void *map_counters(struct bpf_map *map, size_t *bytes)
@@ -331,6 +389,7 @@ int session__load(struct session *s)
 	bpf_program__set_autoload(s->core->progs.process_exit, true);
 	bpf_program__set_autoload(s->core->progs.process_fork,
 				  s->config.scope == SCOPE_PROCESSES);
+	bpf_program__set_autoload(s->core->progs.process_exec, s->config.scope == SCOPE_PROCESS);
 	bpf_program__set_autoload(s->core->progs.module_loaded, true);
 	bpf_program__set_autoload(s->core->progs.module_gone, true);
 	*(struct mmuscope_config *)&s->core->rodata->cfg = s->config;
@@ -340,16 +399,15 @@ int session__load(struct session *s)
 	err = core_bpf__load(s->core);
 	if (err)
 		return say_load_failed(err);
-	err = fill_free_rows(s, s->core->maps.free_rows);
-	err = err ?: fill_free_rows(s, s->core->maps.free_callback_rows);
-	if (err)
-		return say_load_failed(err);
 	s->cpu = map_counters(s->core->maps.cpus, &s->cpu_bytes);
 	s->rows = map_counters(s->core->maps.rows, &s->rows_bytes);
 	s->callback_rows = map_counters(s->core->maps.callback_rows, &s->callback_rows_bytes);
 	s->ring = ring_buffer__new(bpf_map__fd(s->core->maps.ring), ring_event, s, NULL);
 	if (!s->cpu || !s->rows || !s->callback_rows || !s->ring)
 		return say_load_failed(-errno);
+	err = set_up_rows(s);
+	if (err)
+		return say_load_failed(err);
 	if (s->config.scope == SCOPE_PROCESSES && s->options.pid)
 		return session__add_process(s, s->options.pid);
 	return 0;
@@ -426,17 +484,19 @@ static int share_maps(const struct session *s, struct callback_bpf *skel)
 }
 
 static int choose_programs(struct callback_bpf *skel, const struct plan_target *t,
-			   const struct plan_target *work)
+			   const struct plan_target *work, bool entries)
 {
 	bool fentry = t->source == PLAN_FENTRY;
 	int err = 0;
 
-	bpf_program__set_autoload(skel->progs.interval_fentry, fentry);
+	bpf_program__set_autoload(skel->progs.interval_fentry, fentry && entries);
 	bpf_program__set_autoload(skel->progs.interval_fexit, fentry);
 	bpf_program__set_autoload(skel->progs.interval_kprobe, !fentry);
 	bpf_program__set_autoload(skel->progs.interval_kretprobe, !fentry);
 	if (fentry) {
-		err = bpf_program__set_attach_target(skel->progs.interval_fentry, 0, t->symbol);
+		if (entries)
+			err = bpf_program__set_attach_target(skel->progs.interval_fentry, 0,
+							     t->symbol);
 		err = err ?: bpf_program__set_attach_target(skel->progs.interval_fexit, 0,
 							    t->symbol);
 	}
@@ -472,7 +532,10 @@ static int attach_callback(struct callback_bpf *skel, const struct plan_target *
 		return err;
 	if (t->source == PLAN_FENTRY) {
 		err = attach(skel->progs.interval_fexit, &skel->links.interval_fexit);
-		return err ?: attach(skel->progs.interval_fentry, &skel->links.interval_fentry);
+		if (bpf_program__autoload(skel->progs.interval_fentry))
+			err = err ?: attach(skel->progs.interval_fentry,
+					    &skel->links.interval_fentry);
+		return err;
 	}
 	err = attach_kprobe(skel->progs.interval_kretprobe, true, t->symbol,
 			    &skel->links.interval_kretprobe);
@@ -507,7 +570,7 @@ static void watch_callback(struct session *s, const struct driver_callback *driv
 	skel->rodata->callback_has_work = work != NULL;
 	*(struct mmuscope_config *)&skel->rodata->cfg = s->config;
 	err = share_maps(s, skel);
-	err = err ?: choose_programs(skel, t, work);
+	err = err ?: choose_programs(skel, t, work, s->config.latency);
 	err = err ?: callback_bpf__load(skel);
 	err = err ?: attach_callback(skel, t, work);
 	if (err)
@@ -625,6 +688,8 @@ int session__attach(struct session *s)
 	err = attach(s->core->progs.module_loaded, &s->core->links.module_loaded);
 	err = err ?: attach(s->core->progs.module_gone, &s->core->links.module_gone);
 	err = err ?: attach(s->core->progs.process_exit, &s->core->links.process_exit);
+	if (s->config.scope == SCOPE_PROCESS)
+		err = err ?: attach(s->core->progs.process_exec, &s->core->links.process_exec);
 	if (s->config.scope == SCOPE_PROCESSES)
 		err = err ?: attach(s->core->progs.process_fork, &s->core->links.process_fork);
 	if (err)
@@ -715,6 +780,8 @@ void session__reset(struct session *s)
 			struct mmuscope_callback_row *row =
 				&s->callback_rows[(__u64)c << s->config.row_shift | i];
 
+			if (!callback_row__delivered(row))
+				continue;
 			memset(row->outcome, 0,
 			       sizeof(*row) - offsetof(struct mmuscope_callback_row, outcome));
 		}
@@ -762,14 +829,17 @@ static int sum_rows(const struct session *s, struct snapshot *snap)
 
 	for (__u64 i = 0; i < n; i++) {
 		struct mmuscope_row *to = NULL;
+		struct mmuscope_row_key key;
+		bool direct = direct_key(s, i, ROW_NOTIFICATION, &key);
 
 		for (unsigned int c = 0; c < s->cpus; c++) {
 			const struct mmuscope_row *from =
 				&s->rows[(__u64)c << s->config.row_shift | i];
 
-			if (from->key.kind == ROW_FREE || !from->count[0])
+			/* A row that this CPU has not used has no key there, and no counts. */
+			if (!from->count[0])
 				continue;
-			to = to ?: snapshot__add_row(snap, &from->key);
+			to = to ?: snapshot__add_row(snap, direct ? &key : &from->key);
 			if (!to)
 				return -ENOMEM;
 			for (int k = 0; k < MMUSCOPE_COUNTS; k++)
@@ -802,14 +872,19 @@ static int sum_callback_rows(const struct session *s, struct snapshot *snap)
 
 	for (__u64 i = 0; i < n; i++) {
 		struct mmuscope_callback_row *to = NULL;
+		struct mmuscope_row_key key;
+		bool direct = direct_key(s, i, ROW_CALLBACK, &key);
 
+		/* Places of callbacks that there are not: memory that need not be touched. */
+		if (direct && key.what >= s->names.callback_count)
+			continue;
 		for (unsigned int c = 0; c < s->cpus; c++) {
 			const struct mmuscope_callback_row *from =
 				&s->callback_rows[(__u64)c << s->config.row_shift | i];
 
-			if (from->key.kind == ROW_FREE || !callback_row__delivered(from))
+			if (!callback_row__delivered(from))
 				continue;
-			to = to ?: snapshot__add_callback(snap, &from->key);
+			to = to ?: snapshot__add_callback(snap, direct ? &key : &from->key);
 			if (!to)
 				return -ENOMEM;
 			add_callback_row(to, from);

@@ -12,11 +12,21 @@ void snapshot__clear(struct snapshot *snap)
 	memset(snap, 0, sizeof(*snap));
 }
 
+/* The room that grow() expects behind `count` rows. */
+static size_t room_for(size_t count)
+{
+	size_t room = 1;
+
+	while (room < count)
+		room *= 2;
+	return room;
+}
+
 int snapshot__copy(struct snapshot *to, const struct snapshot *from)
 {
 	*to = *from;
-	to->rows = calloc(from->row_count + 1, sizeof(*to->rows));
-	to->callbacks = calloc(from->callback_count + 1, sizeof(*to->callbacks));
+	to->rows = calloc(room_for(from->row_count), sizeof(*to->rows));
+	to->callbacks = calloc(room_for(from->callback_count), sizeof(*to->callbacks));
 	if (!to->rows || !to->callbacks) {
 		snapshot__clear(to);
 		return -ENOMEM;
