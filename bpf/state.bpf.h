@@ -237,6 +237,30 @@ static __always_inline u32 current_phase(void)
 	return control.migrations_open ? task_phase(task_state(false)) : PHASE_OUTSIDE;
 }
 
+/* ---- ring ---- */
+
+static __always_inline void ring_send(u32 type, const struct process *p, const void *name,
+				      u32 name_len)
+{
+	struct mmuscope_ring_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e) {
+		total_add(LOST_EVENTS, 1);
+		return;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->type = type;
+	if (p) {
+		e->tgid = p->tgid;
+		e->start = p->start;
+	}
+	if (name)
+		bpf_probe_read_kernel(e->name, name_len, name);
+	else
+		bpf_get_current_comm(e->name, 16);
+	bpf_ringbuf_submit(e, 0);
+}
+
 /* ---- processes ---- */
 
 static __always_inline void process_of_task(struct process *p, struct task_struct *task)
@@ -340,8 +364,12 @@ static __noinline int is_target_slow(struct mm_struct *mm)
 	struct mm_struct *cur_mm = BPF_CORE_READ(cur, mm);
 	struct process p;
 
-	if (tgid == cfg.tgid && cur_mm == mm)
+	if (tgid == cfg.tgid && cur_mm == mm) {
 		control.target_mm = (u64)mm;
+		p.tgid = tgid;
+		p.start = 0;
+		ring_send(RING_PROCESS, &p, NULL, 0);
+	}
 	if (cur_mm == mm || (!cur_mm && BPF_CORE_READ(cur, flags) & PF_EXITING))
 		return tgid == cfg.tgid;
 	return process_of_mm(&p, mm);
@@ -375,30 +403,6 @@ static __always_inline bool find_process(struct process *p, struct mm_struct *mm
 	p->tgid = cfg.tgid;
 	p->start = 0;
 	return is_target(mm);
-}
-
-/* ---- ring ---- */
-
-static __always_inline void ring_send(u32 type, const struct process *p, const void *name,
-				      u32 name_len)
-{
-	struct mmuscope_ring_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
-
-	if (!e) {
-		total_add(LOST_EVENTS, 1);
-		return;
-	}
-	__builtin_memset(e, 0, sizeof(*e));
-	e->type = type;
-	if (p) {
-		e->tgid = p->tgid;
-		e->start = p->start;
-	}
-	if (name)
-		bpf_probe_read_kernel(e->name, name_len, name);
-	else
-		bpf_get_current_comm(e->name, 16);
-	bpf_ringbuf_submit(e, 0);
 }
 
 /* Pages of a range; 0 for the whole address space, as exit and MMU_NOTIFY_RELEASE give it. */

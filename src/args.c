@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,4 +52,12 @@ bool rows_to_shift(const char *text, unsigned int *shift)
 	for (*shift = 1; 1ULL << *shift < n;)
 		(*shift)++;
 	return true;
+}
+
+const char *option_name(const struct option *options, int opt)
+{
+	for (; options->name; options++)
+		if (options->val == opt)
+			return options->name;
+	return "?";
 }

@@ -19,6 +19,10 @@ bool parse_number(const char *text, unsigned long long min, unsigned long long m
 size_t parse_numbers(const char *text, unsigned int min, unsigned int max, unsigned int *out,
 		     size_t limit);
 
+/* The long name of the option that getopt_long() returned, "?" if it has none. */
+struct option;
+const char *option_name(const struct option *options, int opt);
+
 /*
  * "--max-rows N": a power of two of 2..65536 (1 is taken as 2) into its
  * logarithm. False for anything else.

@@ -216,14 +216,6 @@ static bool take_option(struct bench_options *o, int opt, const char *value)
 	return ok;
 }
 
-static const char *option_name(int opt)
-{
-	for (const struct option *o = longs; o->name; o++)
-		if (o->val == opt)
-			return o->name;
-	return "?";
-}
-
 int cmd_bench(int argc, char **argv)
 {
 	struct bench_options o = {
@@ -256,7 +248,7 @@ int cmd_bench(int argc, char **argv)
 					   argv[optind - 1]);
 		default:
 			if (!take_option(&o, opt, optarg))
-				return usage_error("--%s does not take '%s'.", option_name(opt),
+				return usage_error("--%s does not take '%s'.", option_name(longs, opt),
 						   optarg);
 		}
 	}

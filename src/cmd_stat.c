@@ -18,6 +18,7 @@
 
 #include "args.h"
 #include "cmd.h"
+#include "kernel_info.h"
 #include "msg.h"
 #include "report.h"
 #include "session.h"
@@ -193,6 +194,25 @@ static void check_report(struct stat_run *r, const struct report *report)
 	r->broken |= broken > 0;
 }
 
+/* What was counted, where and for how long: a table that is kept must say so itself. */
+static void print_heading(const struct stat_run *r, const struct report *report)
+{
+	json_t *kernel = kernel_info__json();
+	char scope[300];
+
+	if (r->command)
+		snprintf(scope, sizeof(scope), "command '%.200s'%s", r->command[0],
+			 r->children ? " and its children" : "");
+	else if (r->pid)
+		snprintf(scope, sizeof(scope), "process %d%s", r->pid,
+			 r->children ? " and its children" : "");
+	else
+		snprintf(scope, sizeof(scope), "%.280s", r->cgroup ? r->cgroup : "whole system");
+	fprintf(r->out, "%s, %.3f s of Linux %s\n\n", scope, (double)report->duration_ns / 1e9,
+		json_string_value(json_object_get(kernel, "release")));
+	json_decref(kernel);
+}
+
 static int print_report(struct stat_run *r, const struct report *report)
 {
 	json_t *doc;
@@ -208,6 +228,8 @@ static int print_report(struct stat_run *r, const struct report *report)
 	} else {
 		if (report->interval)
 			fprintf(r->out, "--- %.3f s\n", (double)(now_ns() - r->started) / 1e9);
+		else
+			print_heading(r, report);
 		err = report__print(report, r->out);
 	}
 	if (!err && ferror(r->out))
@@ -491,7 +513,7 @@ int cmd_stat(int argc, char **argv)
 			return usage_error("there is no option '%s', or its value is missing.",
 					   argv[optind - 1]);
 		if (!take_option(&r, opt, optarg))
-			return usage_error("%s does not take '%s'.", argv[optind - 2], optarg);
+			return usage_error("--%s does not take '%s'.", option_name(longs, opt), optarg);
 	}
 	if (optind < argc)
 		r.command = argv + optind;

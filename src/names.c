@@ -48,8 +48,8 @@ int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *com
 	return 0;
 }
 
-int names__add_callback(struct names *n, const char *symbol, const char *module,
-			const char *kind, const char *source)
+static int new_callback(struct names *n, const char *symbol, const char *module, const char *kind,
+			const char *source)
 {
 	struct name_callback *c = realloc(n->callbacks, (n->callback_count + 1) * sizeof(*c));
 
@@ -63,6 +63,18 @@ int names__add_callback(struct names *n, const char *symbol, const char *module,
 	c->source = source;
 	c->has_work = false;
 	return (int)n->callback_count++;
+}
+
+/* A module that comes back gets its callbacks' old ids, and one table with them. */
+int names__add_callback(struct names *n, const char *symbol, const char *module,
+			const char *kind, const char *source)
+{
+	for (size_t i = 0; i < n->callback_count; i++)
+		if (!strcmp(n->callbacks[i].symbol, symbol) &&
+		    !strcmp(n->callbacks[i].module, module ? module : "") &&
+		    !strcmp(n->callbacks[i].source, source))
+			return (int)i;
+	return new_callback(n, symbol, module, kind, source);
 }
 
 const char *names__comm(const struct names *n, __u32 tgid, __u64 start)

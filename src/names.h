@@ -42,7 +42,7 @@ struct names {
  */
 int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *comm);
 
-/* Registers a callback and returns its id, or -ENOMEM. */
+/* Registers a callback, or finds it again, and returns its id, or -ENOMEM. */
 int names__add_callback(struct names *n, const char *symbol, const char *module,
 			const char *kind, const char *source);
 

@@ -116,6 +116,7 @@ enum status session__status(int err)
 	case EACCES:
 	case ENOENT:
 	case ENODEV:
+	case EBUSY:
 	case EOPNOTSUPP:
 		return STATUS_UNAVAILABLE;
 	default:
@@ -276,6 +277,14 @@ static void drop_incomplete(struct plan *plan, const char *metric, const char *n
 	}
 }
 
+static void drop_all_incomplete(struct plan *plan)
+{
+	drop_incomplete(plan, "migrations", "migrate_vma_setup");
+	drop_incomplete(plan, "migrations", "migrate_vma_pages");
+	drop_incomplete(plan, "migrations", "migrate_vma_finalize");
+	drop_incomplete(plan, "evictions", "migrate_device_finalize");
+}
+
 static int size_maps(struct session *s)
 {
 	struct core_bpf *c = s->core;
@@ -372,10 +381,7 @@ int session__load(struct session *s)
 	err = set_up_plan(s);
 	if (err)
 		return err;
-	drop_incomplete(&s->plan, "migrations", "migrate_vma_setup");
-	drop_incomplete(&s->plan, "migrations", "migrate_vma_pages");
-	drop_incomplete(&s->plan, "migrations", "migrate_vma_finalize");
-	drop_incomplete(&s->plan, "evictions", "migrate_device_finalize");
+	drop_all_incomplete(&s->plan);
 
 	core_targets(s->core, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++) {
@@ -428,7 +434,9 @@ static int attach(struct bpf_program *prog, struct bpf_link **link)
 	if (!prog)
 		return 0;
 	*link = bpf_program__attach(prog);
-	return *link ? 0 : -errno;
+	if (*link)
+		return 0;
+	return -errno;
 }
 
 static void mark_failed(struct plan_target *t, int err)
@@ -436,6 +444,18 @@ static void mark_failed(struct plan_target *t, int err)
 	t->source = PLAN_NONE;
 	snprintf(t->reason, sizeof(t->reason), "the kernel refused to attach: %s",
 		 strerror(-err));
+}
+
+static void detach_core_target(struct core_target *target)
+{
+	struct bpf_link **links[] = { target->entry_link, target->exit_link };
+
+	for (int i = 0; i < 2; i++) {
+		if (!links[i] || !*links[i])
+			continue;
+		bpf_link__destroy(*links[i]);
+		*links[i] = NULL;
+	}
 }
 
 static void attach_core_target(struct plan *plan, struct core_target *target)
@@ -449,10 +469,7 @@ static void attach_core_target(struct plan *plan, struct core_target *target)
 	if (!err)
 		err = attach(target->entry, target->entry_link);
 	if (err) {
-		if (target->exit_link && *target->exit_link) {
-			bpf_link__destroy(*target->exit_link);
-			*target->exit_link = NULL;
-		}
+		detach_core_target(target);
 		mark_failed(t, err);
 	}
 }
@@ -658,13 +675,20 @@ static __u64 recursion_sum(const struct session *s)
 	return sum;
 }
 
+static void mark_removed(struct session *s, const char *symbol, const char *module)
+{
+	struct plan_target *t = plan__find(&s->plan, symbol);
+
+	t->source = PLAN_NONE;
+	snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
+}
+
 static void unwatch_module(struct session *s, const char *module)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->watch_count; i++) {
 		struct watch *w = &s->watches[i];
-		struct plan_target *t;
 
 		if (strcmp(w->driver->module, module)) {
 			s->watches[kept++] = *w;
@@ -672,9 +696,9 @@ static void unwatch_module(struct session *s, const char *module)
 		}
 		s->recursion_gone += recursion_misses(w->skel->obj);
 		callback_bpf__destroy(w->skel);
-		t = plan__find(&s->plan, w->driver->symbol);
-		t->source = PLAN_NONE;
-		snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
+		mark_removed(s, w->driver->symbol, module);
+		if (w->driver->work)
+			mark_removed(s, w->driver->work, module);
 	}
 	s->watch_count = kept;
 }
@@ -698,6 +722,11 @@ int session__attach(struct session *s)
 	core_targets(s->core, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++)
 		attach_core_target(&s->plan, &targets[i]);
+	/* What the kernel refused may have made others useless: they must not count. */
+	drop_all_incomplete(&s->plan);
+	for (size_t i = 0; i < CORE_TARGETS; i++)
+		if (plan__find(&s->plan, targets[i].symbol)->source == PLAN_NONE)
+			detach_core_target(&targets[i]);
 	t = plan__find(&s->plan, "__mmu_notifier_invalidate_range_start");
 	if (t->source == PLAN_NONE) {
 		msg("cannot see notifications: %s: %s; see 'mmuscope probes'.", t->symbol,
