@@ -8,14 +8,18 @@
  * A callback that acts must call mmu_interval_set_seq(mni, cur_seq), one that
  * declines returns before it, so invalidate_seq == cur_seq afterwards means
  * performed, unless it was equal before: then another invalidation of this mm
- * is open and has already acted, and the sequence number says nothing. Where
- * the driver's work function can be watched, a call of it inside the callback
- * decides that case.
+ * is open and has already acted, and the sequence number says nothing. Then it
+ * counts what the driver may decline at all (src/drivers.c, from its source): an
+ * event that it never declines was performed, any other is undetermined.
+ *
+ * Each handler is compiled twice: for any scope, and for one process whose
+ * counting began and ends while nothing of it was under way (`target`), without
+ * the questions that are answered then.
  */
 #include "state.bpf.h"
 
 const volatile u32 callback_id = 0;
-const volatile bool callback_has_work = false;
+const volatile u32 callback_declines = ~0U;	/* 1 << event */
 
 static __always_inline u32 log2_bucket(u64 ns)
 {
@@ -67,7 +71,6 @@ static __always_inline struct callback_frame *frame_push(struct task_state *st, 
 	f->id = callback_id;
 	f->generation = control.generation;
 	f->seq_current = 0;
-	f->worked = 0;
 	st->callbacks++;
 	return f;
 }
@@ -118,7 +121,7 @@ static __always_inline bool may_use_slot(const bool direct)
 
 static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
-					  const bool direct)
+					  const bool direct, const bool target)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct callback_frame *f;
@@ -126,7 +129,9 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 	struct process p;
 	bool seq_current;
 
-	if (!control.enabled || !find_process(&p, READ(direct, range, mm)))
+	if (!control.enabled)
+		return 0;
+	if (target ? !is_target(range->mm) : !find_process(&p, READ(direct, range, mm)))
 		return 0;
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
@@ -148,8 +153,6 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 		return 0;
 	f->seq_current = seq_current;
 	f->cur_seq = cur_seq;
-	if (seq_current)
-		__sync_fetch_and_add(&control.marks_open, 1);
 	f->entry_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -177,7 +180,7 @@ static __noinline u32 find_slot(u64 range, u64 mni)
 /* What the exit needs to know of the entry. */
 struct entered {
 	u64 ns;
-	bool seq_current, worked;
+	bool seq_current;
 };
 
 /* Takes the slot of this callback. False where it has none, or one of an earlier switch-on. */
@@ -189,17 +192,15 @@ static __always_inline bool slot_take(struct mmuscope_cpu *c, struct entered *e)
 }
 
 static __always_inline enum mmuscope_outcome outcome_of(bool ret, bool seq_equal,
-							 bool seq_was_equal, bool worked)
+							 bool seq_was_equal, u32 event)
 {
 	if (!ret)
 		return OUTCOME_FAILED;
 	if (!seq_equal)
 		return OUTCOME_SKIPPED;
-	if (!seq_was_equal)
-		return OUTCOME_PERFORMED;
-	if (callback_has_work)
-		return worked ? OUTCOME_PERFORMED : OUTCOME_SKIPPED;
-	return OUTCOME_UNDETERMINED;
+	if (seq_was_equal && callback_declines >> (event & (MMUSCOPE_EVENTS - 1)) & 1)
+		return OUTCOME_UNDETERMINED;
+	return OUTCOME_PERFORMED;
 }
 
 static __always_inline void add_latency(struct mmuscope_callback_row *row, u64 ns)
@@ -264,9 +265,6 @@ static __always_inline bool take_entered(struct mmuscope_cpu *c, struct mmu_inte
 	}
 	e->ns = f->entry_ns;
 	e->seq_current = f->seq_current;
-	e->worked = f->worked;
-	if (f->seq_current)
-		__sync_fetch_and_add(&control.marks_open, -1);
 	return true;
 }
 
@@ -279,15 +277,15 @@ static __always_inline bool other_window_open(const struct mmu_notifier_range *r
 	return range->mm->notifier_subscriptions->active_invalidate_ranges > 1;
 }
 
-/* One process, nothing but counts: no search, no entry to pair with, no totals. */
-static __always_inline int leave_of_target(struct mmu_interval_notifier *mni,
-					   const struct mmu_notifier_range *range, u64 cur_seq,
-					   bool ret)
+/* --no-latency for one process: no search, no entry to pair with, no totals. */
+static __always_inline int count_leave(struct mmu_interval_notifier *mni,
+				       const struct mmu_notifier_range *range, u64 cur_seq,
+				       bool ret)
 {
+	u32 event, phase = PHASE_OUTSIDE;
 	struct mmuscope_callback_row *row;
 	struct migration_frame *m = NULL;
-	u32 phase = PHASE_OUTSIDE;
-	bool seq_equal, unclear = false, whole;
+	bool seq_equal, unclear, whole;
 	u64 pages;
 
 	if (!control.enabled || !is_target(range->mm))
@@ -297,21 +295,22 @@ static __always_inline int leave_of_target(struct mmu_interval_notifier *mni,
 		if (m)
 			phase = m->phase;
 	}
-	row = row_direct(bpf_get_smp_processor_id(), &callback_rows, callback_id, range->event,
-			 phase);
+	event = range->event;
+	row = row_direct(bpf_get_smp_processor_id(), &callback_rows, callback_id, event, phase);
 	if (!row)
 		return 0;
 	seq_equal = mni->invalidate_seq == cur_seq;
-	if (seq_equal)
-		unclear = other_window_open(range);
+	/* Asked last, and only where the answer matters. */
+	unclear = seq_equal && callback_declines >> (event & (MMUSCOPE_EVENTS - 1)) & 1 &&
+		  other_window_open(range);
 	pages = pages_of(range->start, range->end, &whole);
-	count_callback(row, outcome_of(ret, seq_equal, unclear, false), pages, whole, m);
+	count_callback(row, outcome_of(ret, seq_equal, unclear, event), pages, whole, m);
 	return 0;
 }
 
 static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
-					  bool ret, const bool direct)
+					  bool ret, const bool direct, const bool target)
 {
 	u32 cpu = bpf_get_smp_processor_id(), event, phase = PHASE_OUTSIDE;
 	struct mmuscope_callback_row *row;
@@ -323,24 +322,36 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	struct process p;
 	bool whole, seq_equal;
 
-	if (framed(direct) ? !control.generation : !control.enabled)
+	if (target || framed(direct) ? !control.generation : !control.enabled)
 		return 0;
-	if (cfg.latency)
+	if (target || cfg.latency)
 		now = bpf_ktime_get_ns();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
-	/* Where the arguments are known, others leave before the search for an entry. */
-	if (direct && !find_process(&p, range->mm))
-		return 0;
-	if (framed(direct) && !take_entered(c, &mni, &range, &cur_seq, &entered, direct))
-		return 0;
-	if (!direct && !find_process(&p, READ(direct, range, mm)))
-		return 0;
+	if (target) {
+		/* A slot that is ours was in scope; only others need the question. */
+		if (slot_is(&c->slot, (u64)range, (u64)mni)) {
+			if (!slot_take(c, &entered))
+				return 0;
+		} else if (!is_target(range->mm) ||
+			   !take_entered(c, &mni, &range, &cur_seq, &entered, direct)) {
+			return 0;
+		}
+	} else {
+		/* Where the arguments are known, others leave before the search for an entry. */
+		if (direct && !find_process(&p, range->mm))
+			return 0;
+		if (framed(direct) && !take_entered(c, &mni, &range, &cur_seq, &entered, direct))
+			return 0;
+		if (!direct && !find_process(&p, READ(direct, range, mm)))
+			return 0;
+	}
 	seq_equal = READ(direct, mni, invalidate_seq) == cur_seq;
-	if (!framed(direct) && seq_equal)
+	if (!target && !framed(direct) && seq_equal)
 		entered.seq_current = other_window_open(range);
-	outcome = outcome_of(ret, seq_equal, entered.seq_current, entered.worked);
+	event = READ(direct, range, event);
+	outcome = outcome_of(ret, seq_equal, entered.seq_current, event);
 	cpu_add(c, TOTAL_CALLBACK_EXITS, 1);
 
 	if (control.migrations_open) {
@@ -348,8 +359,7 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		if (m)
 			phase = m->phase;
 	}
-	event = READ(direct, range, event);
-	if (cfg.direct && callback_id < MMUSCOPE_DIRECT_CALLBACKS)
+	if (target || (cfg.direct && callback_id < MMUSCOPE_DIRECT_CALLBACKS))
 		row = row_direct(cpu, &callback_rows, callback_id, event, phase);
 	else
 		row = row_get(c, cpu, &callback_rows, 1, p.start,
@@ -358,7 +368,7 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		return 0;
 	pages = pages_of(READ(direct, range, start), READ(direct, range, end), &whole);
 	count_callback(row, outcome, pages, whole, m);
-	if (cfg.latency)
+	if (target || cfg.latency)
 		add_latency(row, now - entered.ns);
 	return 0;
 }
@@ -367,59 +377,46 @@ SEC("?fentry")
 int BPF_PROG(interval_fentry, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	return callback_enter(mni, range, cur_seq, true);
+	return callback_enter(mni, range, cur_seq, true, false);
 }
 
 SEC("?fexit")
 int BPF_PROG(interval_fexit, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
 {
-	if (cfg.direct && !cfg.latency && callback_id < MMUSCOPE_DIRECT_CALLBACKS)
-		return leave_of_target(mni, range, cur_seq, ret);
-	return callback_leave(mni, range, cur_seq, ret, true);
+	return callback_leave(mni, range, cur_seq, ret, true, false);
+}
+
+SEC("?fentry")
+int BPF_PROG(target_fentry, struct mmu_interval_notifier *mni,
+	     const struct mmu_notifier_range *range, unsigned long cur_seq)
+{
+	return callback_enter(mni, range, cur_seq, true, true);
+}
+
+SEC("?fexit")
+int BPF_PROG(target_fexit, struct mmu_interval_notifier *mni,
+	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
+{
+	return callback_leave(mni, range, cur_seq, ret, true, true);
+}
+
+SEC("?fexit")
+int BPF_PROG(count_fexit, struct mmu_interval_notifier *mni,
+	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
+{
+	return count_leave(mni, range, cur_seq, ret);
 }
 
 SEC("?kprobe")
 int BPF_KPROBE(interval_kprobe, struct mmu_interval_notifier *mni,
 	       const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	return callback_enter(mni, range, cur_seq, false);
+	return callback_enter(mni, range, cur_seq, false, false);
 }
 
 SEC("?kretprobe")
 int BPF_KRETPROBE(interval_kretprobe, bool ret)
 {
-	return callback_leave(NULL, NULL, 0, ret, false);
-}
-
-/*
- * The function that touches the device. Its evidence is wanted only where the
- * sequence number says nothing; called outside a callback it is none.
- */
-static __always_inline int worked(void)
-{
-	struct task_state *st;
-	u32 n;
-
-	if (!control.marks_open)
-		return 0;
-	st = task_state(false);
-	if (!st)
-		return 0;
-	n = st->callbacks;
-	if (n)
-		SLOT(st->callback, n - 1)->worked++;
-	return 0;
-}
-
-SEC("?fentry")
-int BPF_PROG(work_fentry)
-{
-	return worked();
-}
-
-SEC("?kprobe")
-int BPF_KPROBE(work_kprobe)
-{
-	return worked();
+	return callback_leave(NULL, NULL, 0, ret, false, false);
 }

@@ -181,8 +181,7 @@ struct mmuscope_control {
 	__u64 target_mm;	/* SCOPE_PROCESS: the process's mm, 0: not known yet */
 	__u64 pad[6];
 	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
-	__u64 marks_open;	/* callbacks entered with their sequence number current */
-	__u64 pad2[6];
+	__u64 pad2[7];
 };
 
 enum mmuscope_ring_type {

@@ -57,43 +57,29 @@ static __always_inline void count_start(struct mmuscope_row *row,
 		row->count[NOTIFICATION_FAILED]++;
 }
 
-/* One process, nothing but counts: no search, no totals beside the rows. */
-static __always_inline int start_of_target(const struct mmu_notifier_range *range, int ret)
-{
-	struct mmuscope_row *row;
-
-	if (!is_target(range->mm))
-		return 0;
-	row = row_direct(bpf_get_smp_processor_id(), &rows, 0, range->event, current_phase());
-	if (row)
-		count_start(row, range, ret);
-	return 0;
-}
-
 /*
  * At the exit, where it is known whether the start failed. The callbacks have
- * run by then, but nothing they do changes the task's phase.
+ * run by then, but nothing they do changes the task's phase. `target` as in
+ * callbacks.bpf.c.
  */
-SEC("?fexit/__mmu_notifier_invalidate_range_start")
-int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
+static __always_inline int start_left(const struct mmu_notifier_range *range, int ret,
+				      const bool target)
 {
+	struct task_state *st = NULL;
 	struct mmuscope_row *row;
 	struct mmuscope_cpu *c;
-	struct task_state *st;
 	struct process p;
 	u32 cpu, phase;
 
 	if (!control.enabled)
 		return 0;
-	if (cfg.direct && !cfg.latency)
-		return start_of_target(range, ret);
-	if (!find_process(&p, range->mm))
+	if (target ? !is_target(range->mm) : !find_process(&p, range->mm))
 		return 0;
 	cpu = bpf_get_smp_processor_id();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
-	if (cfg.paired) {
+	if (!target && cfg.paired) {
 		st = task_state(true);
 		phase = task_phase(st);
 		if (st && !ret)
@@ -104,11 +90,37 @@ int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
 	cpu_add(c, TOTAL_STARTS, 1);
 	if (ret)
 		cpu_add(c, TOTAL_STARTS_FAILED, 1);
-	if (cfg.direct)
+	if (target || cfg.direct)
 		row = row_direct(cpu, &rows, 0, range->event, phase);
 	else
 		row = row_get(c, cpu, &rows, 0, p.start,
 			      key_word(&p, ROW_NOTIFICATION, range->event, phase, 0), 0);
+	if (row)
+		count_start(row, range, ret);
+	return 0;
+}
+
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(range, ret, false);
+}
+
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(target_start, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(range, ret, true);
+}
+
+/* --no-latency for one process: no search, no totals beside the rows. */
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(count_start_only, struct mmu_notifier_range *range, int ret)
+{
+	struct mmuscope_row *row;
+
+	if (!control.enabled || !is_target(range->mm))
+		return 0;
+	row = row_direct(bpf_get_smp_processor_id(), &rows, 0, range->event, current_phase());
 	if (row)
 		count_start(row, range, ret);
 	return 0;
@@ -125,5 +137,13 @@ int BPF_PROG(notification_end, struct mmu_notifier_range *range)
 	} else if (control.enabled && find_process(&p, range->mm)) {
 		total_add(TOTAL_ENDS, 1);
 	}
+	return 0;
+}
+
+SEC("?fentry/__mmu_notifier_invalidate_range_end")
+int BPF_PROG(target_end, struct mmu_notifier_range *range)
+{
+	if (control.enabled && is_target(range->mm))
+		total_add(TOTAL_ENDS, 1);
 	return 0;
 }

@@ -12,7 +12,12 @@ struct driver_callback {
 	const char *symbol;
 	const char *module;	/* where the symbol lives */
 	const char *kind;	/* "interval": mmu_interval_notifier_ops.invalidate */
-	const char *work;	/* touches the device; called inside the callback; or NULL */
+	/*
+	 * Events that it may decline, 1 << enum mmu_notifier_event: read from its
+	 * source, all bits where nobody has. Used where the sequence number of the
+	 * interval says nothing, see bpf/callbacks.bpf.c.
+	 */
+	unsigned int declines;
 };
 
 extern const struct driver_callback driver_callbacks[];

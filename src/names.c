@@ -61,7 +61,6 @@ static int new_callback(struct names *n, const char *symbol, const char *module,
 	snprintf(c->module, sizeof(c->module), "%s", module ? module : "");
 	c->kind = kind;
 	c->source = source;
-	c->has_work = false;
 	return (int)n->callback_count++;
 }
 

@@ -19,7 +19,6 @@ struct name_callback {
 	char module[56];
 	const char *kind;	/* static string */
 	const char *source;	/* static string */
-	bool has_work;
 };
 
 struct name_owner {

@@ -31,7 +31,7 @@ typedef __u64 u64;
 struct watch {
 	const struct driver_callback *driver;
 	struct callback_bpf *skel;
-	int id;
+	struct bpf_link *enter, *leave;
 };
 
 struct session {
@@ -64,15 +64,31 @@ struct core_target {
 
 #define CORE_TARGETS 9
 
-static void core_targets(struct core_bpf *c, struct core_target t[CORE_TARGETS])
+/* Which of the handlers' versions fits, see bpf/callbacks.bpf.c. */
+static bool for_target(const struct mmuscope_config *c)
 {
+	return c->direct && c->latency && !c->paired && c->slots;
+}
+
+static bool for_counts(const struct mmuscope_config *c)
+{
+	return c->direct && !c->latency;
+}
+
+static void core_targets(const struct session *s, struct core_target t[CORE_TARGETS])
+{
+	const bool target = for_target(&s->config), count = for_counts(&s->config);
+	struct core_bpf *c = s->core;
 #define PROG(name) c->progs.name
 #define LINK(name) &c->links.name
 	const struct core_target all[CORE_TARGETS] = {
 		{ "notifications", "__mmu_notifier_invalidate_range_start",
-		  PROG(notification_start), NULL, LINK(notification_start), NULL },
+		  target ? PROG(target_start) : count ? PROG(count_start_only) :
+							PROG(notification_start),
+		  NULL, LINK(notification_start), NULL },
 		{ "notifications.ends", "__mmu_notifier_invalidate_range_end", NULL,
-		  PROG(notification_end), NULL, LINK(notification_end) },
+		  target ? PROG(target_end) : PROG(notification_end), NULL,
+		  LINK(notification_end) },
 		{ "migrations", "migrate_vma_setup", PROG(setup_leave), PROG(setup_enter),
 		  LINK(setup_leave), LINK(setup_enter) },
 		{ "migrations", "migrate_vma_pages", PROG(pages_leave), PROG(pages_enter),
@@ -236,7 +252,7 @@ static int set_up_plan(struct session *s)
 	struct symbol_facts *facts;
 	struct plan_target *t;
 
-	core_targets(s->core, targets);
+	core_targets(s, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++)
 		if (!plan__add(&s->plan, targets[i].metric, targets[i].symbol, NULL))
 			return -ENOMEM;
@@ -383,7 +399,7 @@ int session__load(struct session *s)
 		return err;
 	drop_all_incomplete(&s->plan);
 
-	core_targets(s->core, targets);
+	core_targets(s, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++) {
 		bool on = plan__find(&s->plan, targets[i].symbol)->source == PLAN_FENTRY;
 
@@ -500,104 +516,100 @@ static int share_maps(const struct session *s, struct callback_bpf *skel)
 	return 0;
 }
 
-static int choose_programs(struct callback_bpf *skel, const struct plan_target *t,
-			   const struct plan_target *work, bool entries)
+/* The handlers of this callback: which program enters and which leaves. */
+struct handlers {
+	struct bpf_program *enter, *leave;
+};
+
+static struct handlers choose_handlers(const struct session *s, struct callback_bpf *skel,
+				       enum plan_source source, int id)
 {
-	bool fentry = t->source == PLAN_FENTRY;
+	bool place = id < MMUSCOPE_DIRECT_CALLBACKS;
+
+	if (source == PLAN_KPROBE)
+		return (struct handlers){ skel->progs.interval_kprobe,
+					  skel->progs.interval_kretprobe };
+	if (place && for_target(&s->config))
+		return (struct handlers){ skel->progs.target_fentry, skel->progs.target_fexit };
+	if (place && for_counts(&s->config))
+		return (struct handlers){ NULL, skel->progs.count_fexit };
+	return (struct handlers){ s->config.latency ? skel->progs.interval_fentry : NULL,
+				  skel->progs.interval_fexit };
+}
+
+static int prepare_handlers(const struct handlers *h, const struct plan_target *t)
+{
 	int err = 0;
 
-	bpf_program__set_autoload(skel->progs.interval_fentry, fentry && entries);
-	bpf_program__set_autoload(skel->progs.interval_fexit, fentry);
-	bpf_program__set_autoload(skel->progs.interval_kprobe, !fentry);
-	bpf_program__set_autoload(skel->progs.interval_kretprobe, !fentry);
-	if (fentry) {
-		if (entries)
-			err = bpf_program__set_attach_target(skel->progs.interval_fentry, 0,
-							     t->symbol);
-		err = err ?: bpf_program__set_attach_target(skel->progs.interval_fexit, 0,
-							    t->symbol);
-	}
-	if (work && work->source == PLAN_FENTRY) {
-		bpf_program__set_autoload(skel->progs.work_fentry, true);
-		err = err ?: bpf_program__set_attach_target(skel->progs.work_fentry, 0,
-							    work->symbol);
-	} else if (work && work->source == PLAN_KPROBE) {
-		bpf_program__set_autoload(skel->progs.work_kprobe, true);
-	}
+	bpf_program__set_autoload(h->leave, true);
+	if (h->enter)
+		bpf_program__set_autoload(h->enter, true);
+	if (t->source == PLAN_KPROBE)
+		return 0;
+	err = bpf_program__set_attach_target(h->leave, 0, t->symbol);
+	if (h->enter)
+		err = err ?: bpf_program__set_attach_target(h->enter, 0, t->symbol);
 	return err;
 }
 
-static int attach_kprobe(struct bpf_program *prog, bool ret, const char *symbol,
-			 struct bpf_link **link)
+/* Exit before entry: no entry is counted whose exit could be missed. */
+static int attach_handlers(struct watch *w, const struct handlers *h, const struct plan_target *t)
 {
-	*link = bpf_program__attach_kprobe(prog, ret, symbol);
-	return *link ? 0 : -errno;
+	if (t->source == PLAN_KPROBE) {
+		w->leave = bpf_program__attach_kprobe(h->leave, true, t->symbol);
+		if (w->leave)
+			w->enter = bpf_program__attach_kprobe(h->enter, false, t->symbol);
+		return w->enter ? 0 : -errno;
+	}
+	w->leave = bpf_program__attach(h->leave);
+	if (!w->leave)
+		return -errno;
+	if (h->enter)
+		w->enter = bpf_program__attach(h->enter);
+	return h->enter && !w->enter ? -errno : 0;
 }
 
-/* Exit before entry, evidence before both: no entry is counted whose exit could be missed. */
-static int attach_callback(struct callback_bpf *skel, const struct plan_target *t,
-			   const struct plan_target *work)
+static void watch__close(struct watch *w)
 {
-	int err = 0;
-
-	if (work && work->source == PLAN_FENTRY)
-		err = attach(skel->progs.work_fentry, &skel->links.work_fentry);
-	else if (work && work->source == PLAN_KPROBE)
-		err = attach_kprobe(skel->progs.work_kprobe, false, work->symbol,
-				    &skel->links.work_kprobe);
-	if (err)
-		return err;
-	if (t->source == PLAN_FENTRY) {
-		err = attach(skel->progs.interval_fexit, &skel->links.interval_fexit);
-		if (bpf_program__autoload(skel->progs.interval_fentry))
-			err = err ?: attach(skel->progs.interval_fentry,
-					    &skel->links.interval_fentry);
-		return err;
-	}
-	err = attach_kprobe(skel->progs.interval_kretprobe, true, t->symbol,
-			    &skel->links.interval_kretprobe);
-	return err ?: attach_kprobe(skel->progs.interval_kprobe, false, t->symbol,
-				    &skel->links.interval_kprobe);
+	bpf_link__destroy(w->enter);
+	bpf_link__destroy(w->leave);
+	callback_bpf__destroy(w->skel);
 }
 
 /* Loads and attaches one callback as the plan says. An error is the target's alone. */
 static void watch_callback(struct session *s, const struct driver_callback *driver)
 {
 	struct plan_target *t = plan__find(&s->plan, driver->symbol);
-	struct plan_target *work = driver->work ? plan__find(&s->plan, driver->work) : NULL;
-	struct callback_bpf *skel;
-	struct watch *watches;
+	struct watch w = { .driver = driver }, *watches;
+	struct handlers handlers;
 	int err, id;
 
 	if (t->source == PLAN_NONE)
 		return;
-	if (work && work->source == PLAN_NONE)
-		work = NULL;
 	id = names__add_callback(&s->names, driver->symbol, driver->module, driver->kind,
 				 plan_source_name(t->source));
 	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
 	if (watches)
 		s->watches = watches;
-	skel = callback_bpf__open();
-	if (!watches || id < 0 || !skel) {
-		err = -ENOMEM;
+	w.skel = callback_bpf__open();
+	err = -ENOMEM;
+	if (!watches || id < 0 || !w.skel)
 		goto failed;
-	}
-	skel->rodata->callback_id = (__u32)id;
-	skel->rodata->callback_has_work = work != NULL;
-	*(struct mmuscope_config *)&skel->rodata->cfg = s->config;
-	err = share_maps(s, skel);
-	err = err ?: choose_programs(skel, t, work, s->config.latency);
-	err = err ?: callback_bpf__load(skel);
-	err = err ?: attach_callback(skel, t, work);
+	w.skel->rodata->callback_id = (__u32)id;
+	w.skel->rodata->callback_declines = driver->declines;
+	*(struct mmuscope_config *)&w.skel->rodata->cfg = s->config;
+	handlers = choose_handlers(s, w.skel, t->source, id);
+	err = share_maps(s, w.skel);
+	err = err ?: prepare_handlers(&handlers, t);
+	err = err ?: callback_bpf__load(w.skel);
+	err = err ?: attach_handlers(&w, &handlers, t);
 	if (err)
 		goto failed;
-	s->names.callbacks[id].has_work = work != NULL;
-	s->watches[s->watch_count++] = (struct watch){ driver, skel, id };
+	s->watches[s->watch_count++] = w;
 	return;
 failed:
 	mark_failed(t, err);
-	callback_bpf__destroy(skel);
+	watch__close(&w);
 }
 
 /* Plans and attaches the callbacks of one module, or of all that are loaded (NULL). */
@@ -612,8 +624,7 @@ static int watch_module(struct session *s, const char *module)
 
 		if (module && strcmp(d->module, module))
 			continue;
-		if (!plan__add(&plan, "callbacks", d->symbol, d->module) ||
-		    (d->work && !plan__add(&plan, "callbacks.evidence", d->work, d->module)))
+		if (!plan__add(&plan, "callbacks", d->symbol, d->module))
 			goto cleanup;
 	}
 	err = 0;
@@ -629,11 +640,6 @@ static int watch_module(struct session *s, const char *module)
 		/* What is in use cannot be unloaded anyway; an idle module must stay free to go. */
 		facts[i].prefer_kprobe = s->options.running &&
 					 module_users(plan.targets[i].module) <= 0;
-		if (!strcmp(plan.targets[i].metric, "callbacks.evidence") && !s->options.latency) {
-			plan.targets[i].off = true;
-			snprintf(plan.targets[i].reason, sizeof(plan.targets[i].reason),
-				 "switched off by --no-latency");
-		}
 		plan__decide(&plan.targets[i], &facts[i], true);
 		if (!t)
 			t = plan__add(&s->plan, plan.targets[i].metric, plan.targets[i].symbol,
@@ -695,10 +701,8 @@ static void unwatch_module(struct session *s, const char *module)
 			continue;
 		}
 		s->recursion_gone += recursion_misses(w->skel->obj);
-		callback_bpf__destroy(w->skel);
+		watch__close(w);
 		mark_removed(s, w->driver->symbol, module);
-		if (w->driver->work)
-			mark_removed(s, w->driver->work, module);
 	}
 	s->watch_count = kept;
 }
@@ -719,7 +723,7 @@ int session__attach(struct session *s)
 	if (err)
 		return say_load_failed(err);
 
-	core_targets(s->core, targets);
+	core_targets(s, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++)
 		attach_core_target(&s->plan, &targets[i]);
 	/* What the kernel refused may have made others useless: they must not count. */
@@ -963,7 +967,7 @@ void session__free(struct session *s)
 		return;
 	ring_buffer__free(s->ring);
 	for (size_t i = 0; i < s->watch_count; i++)
-		callback_bpf__destroy(s->watches[i].skel);
+		watch__close(&s->watches[i]);
 	free(s->watches);
 	if (s->cpu)
 		munmap(s->cpu, s->cpu_bytes);

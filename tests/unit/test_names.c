@@ -88,7 +88,6 @@ static void numbers_callbacks(void **state)
 	assert_string_equal(c->module, "");
 	assert_string_equal(c->kind, "notifier");
 	assert_string_equal(c->source, "kprobe");
-	assert_false(c->has_work);
 	assert_string_equal(names__callback(&n, 2)->source, "kprobe");
 	assert_null(names__callback(&n, 3));
 	assert_null(names__callback(&n, UINT64_MAX));
