@@ -46,6 +46,10 @@ static const struct watcher watchers[] = {
 	  .tells = "process, event, phase, callback, outcome, pages, latency",
 	  .kind = WATCH_SESSION,
 	  .session = { .scope = SCOPE_PROCESS, .latency = true } },
+	{ .name = "bench WORKLOAD",
+	  .tells = "the same, of one thread",
+	  .kind = WATCH_SESSION,
+	  .session = { .scope = SCOPE_PROCESS, .latency = true, .one_thread = true } },
 	{ .name = "stat --no-latency -- COMMAND",
 	  .tells = "process, event, phase, callback, outcome, pages",
 	  .kind = WATCH_SESSION,
@@ -243,12 +247,21 @@ enum status overhead__run(unsigned int device, unsigned int iterations, json_t *
 {
 	unsigned char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct session_options options = { .scope = SCOPE_PROCESS, .pid = getpid() };
 	json_t *rows = json_array();
+	struct session *s = NULL;
 	struct dmirror mirror;
 	double cost = 0, base = 0;
 	int err;
 
 	*doc = NULL;
+	/* Whether it may trace at all; and libbpf keeps its words to itself from here on. */
+	err = session__open(&s, &options);
+	session__free(s);
+	if (err) {
+		json_decref(rows);
+		return session__status(err);
+	}
 	err = dmirror__open(&mirror, device);
 	if (err || page == MAP_FAILED) {
 		msg("cannot mirror a page with %s: %s; load test_hmm.", mirror.path,

@@ -141,13 +141,17 @@ struct mmuscope_callback_slot {
 	__u64 range;
 	__u64 mni;
 	__u64 entry_ns;
+	__u64 task;		/* where the driver's work function is watched */
 	__u32 id;		/* of the callback */
 	__u32 generation;
+	__u32 worked;		/* it was called */
+	__u32 pad;
 };
 
 struct mmuscope_cpu {
 	struct mmuscope_callback_slot slot;
 	__u64 total[TOTAL_MAX];
+	__u64 pad[6];
 	__u32 hint[2][MMUSCOPE_HINTS];	/* last row used, of rows and of callback_rows */
 };
 

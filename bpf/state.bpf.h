@@ -41,7 +41,7 @@ struct callback_frame {
 	u32 id;
 	u32 generation;
 	u32 seq_current;	/* invalidate_seq == cur_seq before the callback ran */
-	u32 pad;
+	u32 worked;		/* the driver's work function was called */
 };
 
 struct window_frame {

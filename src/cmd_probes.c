@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* mmuscope probes: the attach plan of this kernel, tried for real. */
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -106,8 +107,8 @@ int cmd_probes(int argc, char **argv)
 	err = session__open(&s, &options);
 	err = err ?: session__load(s);
 	err = err ?: session__attach(s);
-	/* Without notifications there is still a plan to show. */
-	if (err && !(s && session__plan(s)->count)) {
+	/* Without notifications there is still a plan to show, but not one never tried. */
+	if (err && err != -EOPNOTSUPP) {
 		session__free(s);
 		return session__status(err);
 	}

@@ -254,7 +254,7 @@ static int print_interval(struct stat_run *r)
 	err = print_report(r, &report);
 	r->last_at = at;
 	snapshot__clear(&delta);
-	return err ? err : fflush(r->out) ? -errno : 0;
+	return err ? err : fflush(r->out) ? -EIO : 0;
 }
 
 /* ---- the loop ---- */
@@ -380,6 +380,9 @@ static int measure(struct stat_run *r)
 	reap(r);
 	session__enable(r->session, false);
 	session__poll(r->session, 0);
+	/* A full disk is close_output()'s to report. */
+	if (err == -EIO)
+		return 0;
 	err = err ? err : session__snapshot(r->session, &end);
 	if (err) {
 		msg("the measurement broke off: %s.", strerror(-err));
@@ -389,7 +392,6 @@ static int measure(struct stat_run *r)
 	check_report(r, &report);
 	err = r->interval_ms ? print_interval(r) : print_report(r, &report);
 	snapshot__clear(&end);
-	/* A full disk is close_output()'s to report. */
 	return err == -EIO ? 0 : err;
 }
 

@@ -12,10 +12,11 @@ struct driver_callback {
 	const char *symbol;
 	const char *module;	/* where the symbol lives */
 	const char *kind;	/* "interval": mmu_interval_notifier_ops.invalidate */
+	const char *work;	/* touches the device; called inside the callback; or NULL */
 	/*
 	 * Events that it may decline, 1 << enum mmu_notifier_event: read from its
-	 * source, all bits where nobody has. Used where the sequence number of the
-	 * interval says nothing, see bpf/callbacks.bpf.c.
+	 * source, all bits where nobody has. Used where there is no work function
+	 * and the sequence number says nothing, see bpf/callbacks.bpf.c.
 	 */
 	unsigned int declines;
 };

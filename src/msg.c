@@ -52,6 +52,11 @@ int close_output(FILE *stream, const char *what)
 	int bad = ferror(stream);
 
 	errno = 0;
+	/* The errno of a write that failed earlier is gone: one more try has it again. */
+	if (bad) {
+		clearerr(stream);
+		fputc('\n', stream);
+	}
 	if (fflush(stream) || bad || (stream != stdout && fclose(stream)) ||
 	    (stream == stdout && fclose(stdout))) {
 		msg("cannot write %s: %s; what was written is incomplete.", what,

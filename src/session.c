@@ -31,7 +31,7 @@ typedef __u64 u64;
 struct watch {
 	const struct driver_callback *driver;
 	struct callback_bpf *skel;
-	struct bpf_link *enter, *leave;
+	struct bpf_link *enter, *leave, *work;
 };
 
 struct session {
@@ -552,6 +552,30 @@ static int prepare_handlers(const struct handlers *h, const struct plan_target *
 	return err;
 }
 
+static int prepare_work(struct callback_bpf *skel, const struct plan_target *work)
+{
+	if (!work)
+		return 0;
+	if (work->source == PLAN_KPROBE) {
+		bpf_program__set_autoload(skel->progs.work_kprobe, true);
+		return 0;
+	}
+	bpf_program__set_autoload(skel->progs.work_fentry, true);
+	return bpf_program__set_attach_target(skel->progs.work_fentry, 0, work->symbol);
+}
+
+/* Before the callback itself: no callback is counted whose work could be missed. */
+static int attach_work(struct watch *w, const struct plan_target *work)
+{
+	if (!work)
+		return 0;
+	w->work = work->source == PLAN_KPROBE ?
+			  bpf_program__attach_kprobe(w->skel->progs.work_kprobe, false,
+						     work->symbol) :
+			  bpf_program__attach(w->skel->progs.work_fentry);
+	return w->work ? 0 : -errno;
+}
+
 /* Exit before entry: no entry is counted whose exit could be missed. */
 static int attach_handlers(struct watch *w, const struct handlers *h, const struct plan_target *t)
 {
@@ -573,6 +597,7 @@ static void watch__close(struct watch *w)
 {
 	bpf_link__destroy(w->enter);
 	bpf_link__destroy(w->leave);
+	bpf_link__destroy(w->work);
 	callback_bpf__destroy(w->skel);
 }
 
@@ -580,12 +605,15 @@ static void watch__close(struct watch *w)
 static void watch_callback(struct session *s, const struct driver_callback *driver)
 {
 	struct plan_target *t = plan__find(&s->plan, driver->symbol);
+	struct plan_target *work = driver->work ? plan__find(&s->plan, driver->work) : NULL;
 	struct watch w = { .driver = driver }, *watches;
 	struct handlers handlers;
 	int err, id;
 
 	if (t->source == PLAN_NONE)
 		return;
+	if (work && work->source == PLAN_NONE)
+		work = NULL;
 	id = names__add_callback(&s->names, driver->symbol, driver->module, driver->kind,
 				 plan_source_name(t->source));
 	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
@@ -597,11 +625,14 @@ static void watch_callback(struct session *s, const struct driver_callback *driv
 		goto failed;
 	w.skel->rodata->callback_id = (__u32)id;
 	w.skel->rodata->callback_declines = driver->declines;
+	w.skel->rodata->callback_has_work = work != NULL;
 	*(struct mmuscope_config *)&w.skel->rodata->cfg = s->config;
 	handlers = choose_handlers(s, w.skel, t->source, id);
 	err = share_maps(s, w.skel);
 	err = err ?: prepare_handlers(&handlers, t);
+	err = err ?: prepare_work(w.skel, work);
 	err = err ?: callback_bpf__load(w.skel);
+	err = err ?: attach_work(&w, work);
 	err = err ?: attach_handlers(&w, &handlers, t);
 	if (err)
 		goto failed;
@@ -610,6 +641,15 @@ static void watch_callback(struct session *s, const struct driver_callback *driv
 failed:
 	mark_failed(t, err);
 	watch__close(&w);
+}
+
+static void switch_evidence_off(const struct session_options *o, struct plan_target *t)
+{
+	t->off = !o->latency || o->one_thread;
+	if (t->off)
+		snprintf(t->reason, sizeof(t->reason), "%s",
+			 o->latency ? "not needed where one thread is counted" :
+				      "switched off by --no-latency");
 }
 
 /* Plans and attaches the callbacks of one module, or of all that are loaded (NULL). */
@@ -624,7 +664,8 @@ static int watch_module(struct session *s, const char *module)
 
 		if (module && strcmp(d->module, module))
 			continue;
-		if (!plan__add(&plan, "callbacks", d->symbol, d->module))
+		if (!plan__add(&plan, "callbacks", d->symbol, d->module) ||
+		    (d->work && !plan__add(&plan, "callbacks.evidence", d->work, d->module)))
 			goto cleanup;
 	}
 	err = 0;
@@ -640,6 +681,8 @@ static int watch_module(struct session *s, const char *module)
 		/* What is in use cannot be unloaded anyway; an idle module must stay free to go. */
 		facts[i].prefer_kprobe = s->options.running &&
 					 module_users(plan.targets[i].module) <= 0;
+		if (!strcmp(plan.targets[i].metric, "callbacks.evidence"))
+			switch_evidence_off(&s->options, &plan.targets[i]);
 		plan__decide(&plan.targets[i], &facts[i], true);
 		if (!t)
 			t = plan__add(&s->plan, plan.targets[i].metric, plan.targets[i].symbol,
@@ -703,6 +746,8 @@ static void unwatch_module(struct session *s, const char *module)
 		s->recursion_gone += recursion_misses(w->skel->obj);
 		watch__close(w);
 		mark_removed(s, w->driver->symbol, module);
+		if (w->driver->work)
+			mark_removed(s, w->driver->work, module);
 	}
 	s->watch_count = kept;
 }

@@ -91,6 +91,7 @@ static inline void fill_plan(struct plan *plan)
 	add_target(plan, "evictions", "migrate_device_finalize", NULL);
 	add_target(plan, "faults", "hmm_range_fault", NULL);
 	add_target(plan, "callbacks", "dmirror_interval_invalidate", "test_hmm");
+	add_target(plan, "callbacks.evidence", "dmirror_do_update", "test_hmm");
 	add_target(plan, "callbacks", "dmirror_snapshot_invalidate", "test_hmm");
 }
 
