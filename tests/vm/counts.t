@@ -1,0 +1,198 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# bench: every count of prime numbers of pages and iterations, computed here from
+# the definitions and not taken from the result, in every iteration; the driver's
+# ledger beside them; and the shape of the JSON.
+# shellcheck disable=SC2016 # the variables of jq
+set -uo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+shares=0,25,50,75,100
+workloads="migrate-mixed migrate-pingpong migrate-holes mmops"
+sizes() { # WORKLOAD: pages x iterations. A fork takes its time in an emulated guest.
+	if [ "$1" = mmops ]; then echo 23x97 997x23; else echo 23x997 997x23; fi
+}
+CHUNK=64		# pages of one migrate_vma_setup(), and of one hmm_range_fault()
+
+up() { echo $((($1 + $2 - 1) / $2)); }
+
+# The first of PAGES pages of which RESIDENT are on the device, for the seed 1:
+# the shuffle of the workload, written once more. Arithmetic here is signed.
+first_resident() { # PAGES RESIDENT
+	local pages=$1 resident=$2 state=1 i j z first order=()
+
+	for ((i = 0; i < pages; i++)); do order[i]=$i; done
+	first=$pages
+	for ((i = 0; i < resident; i++)); do
+		((state += 0x9e3779b97f4a7c15, z = state))
+		((z = (z ^ (z >> 30 & (1 << 34) - 1)) * 0xbf58476d1ce4e5b9))
+		((z = (z ^ (z >> 27 & (1 << 37) - 1)) * 0x94d049bb133111eb))
+		((z ^= z >> 31 & (1 << 33) - 1))
+		# z % (pages - i), as if z were unsigned
+		((j = i + ((z >> 1 & 0x7fffffffffffffff) % (pages - i) * 2 + (z & 1)) % (pages - i)))
+		((z = order[i], order[i] = order[j], order[j] = z))
+		((order[i] >= first)) || first=${order[i]}
+	done
+	echo "$first"
+}
+
+# one_iteration NOTIFICATIONS PERFORMED PAGES_PERFORMED MIGRATIONS COLLECTED EXCESS REFAULTS
+one_iteration() {
+	jq -n --argjson n "$1" --argjson p "$2" --argjson pp "$3" --argjson m "$4" --argjson c "$5" \
+		--argjson e "$6" --argjson r "$7" '{notifications: $n, delivered: $n, performed: $p,
+		skipped: ($n - $p), failed: 0, undetermined: 0, pages_performed: $pp, migrations: $m,
+		collected: $c, migrated: $c, excess: $e, refaults: $r}'
+}
+
+ledgers() { # [STEP CPAGES FAULTS ERRNO]...
+	while [ $# -gt 0 ]; do
+		echo "{\"$1\": {\"cpages\": $2, \"faults\": $3, \"errno\": $4}}"
+		shift 4
+	done | jq -s add
+}
+
+sound='.results | all(.[]; (.checks | length == 10 and all(.[]; .holds == true and .expected == .measured))
+	and (.stat.invariants | length >= 6 and all(.[]; .holds == true))
+	and .stat.lost == {events: 0, counters: 0, recursion: 0})'
+
+# check NAME FILE INDEX ITERATIONS EXPECTED LEDGER: every iteration, the checks, the
+# invariants and the sums of result INDEX.
+check() {
+	local name=$1 file=$2 i=$3 iterations=$4 expected=$5 ledger=$6
+
+	json "$name: all $iterations iterations as computed" "$file" \
+		".results[$i].samples | length == $iterations and all(.[]; .ours == \$e)" --argjson e "$expected"
+	json "$name: the driver's ledger in all iterations" "$file" \
+		".results[$i].samples | all(.[]; (.driver | map_values(del(.call))) == \$l)" --argjson l "$ledger"
+	json "$name: the rows' sums are the samples'" "$file" ".results[$i].stat as \$s
+		| {notifications: [\$s.notifications[].calls], delivered: [\$s.callbacks[].delivered],
+		performed: [\$s.callbacks[].performed], skipped: [\$s.callbacks[].skipped],
+		failed: [\$s.callbacks[].failed], undetermined: [\$s.callbacks[].undetermined],
+		pages_performed: [\$s.callbacks[].pages_performed], migrations: [\$s.migrations[].calls],
+		collected: [\$s.migrations[].collected], migrated: [\$s.migrations[].migrated],
+		excess: [\$s.migrations[].excess], refaults: [\$s.faults.calls]} | map_values(add // 0)
+		| . == (\$e | map_values(. * $iterations))" --argjson e "$expected"
+	json "$name: formulas and invariants hold, nothing is lost" "$file" "$sound"
+}
+
+# A migration's notifications are MIGRATE since the series and CLEAR before it.
+event_of() { if [ "$1" = patched ]; then echo MIGRATE; else echo CLEAR; fi; }
+
+check_mixed() { # VARIANT PAGES ITERATIONS
+	local variant=$1 n=$2 iterations=$3 chunks r i=0 share first name file
+
+	chunks=$(up "$n" "$CHUNK")
+	file=$tmp/$variant/migrate-mixed-${n}x$iterations.json
+	for share in ${shares//,/ }; do
+		name="$variant: migrate-mixed, $n pages, $iterations iterations, $share %"
+		r=$((n * share / 100))
+		first=$(first_resident "$n" "$r")
+		if [ "$variant" = patched ]; then
+			check "$name" "$file" "$i" "$iterations" \
+				"$(one_iteration "$chunks" 0 0 "$chunks" $((n - r)) 0 0)" \
+				"$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
+		elif [ "$r" = 0 ]; then
+			check "$name" "$file" "$i" "$iterations" \
+				"$(one_iteration "$chunks" "$chunks" "$n" "$chunks" "$n" 0 0)" \
+				"$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
+		else
+			# The read-back of the migration meets a dropped mapping: ENOENT.
+			check "$name" "$file" "$i" "$iterations" \
+				"$(one_iteration "$chunks" "$chunks" "$n" "$chunks" $((n - r)) "$r" \
+					"$(up $((n - first)) "$CHUNK")")" \
+				"$(ledgers migrate null null 2 read "$n" 1 0)"
+		fi
+		json "$name: one row, in setup" "$file" ".results[$i].stat.notifications
+			| map({event, phase, calls, pages, failed, whole}) == [{event: \"$(event_of "$variant")\",
+			phase: \"setup\", calls: $((chunks * iterations)), pages: $((n * iterations)),
+			failed: 0, whole: 0}]"
+		i=$((i + 1))
+	done
+}
+
+check_pingpong() { # VARIANT PAGES ITERATIONS
+	local variant=$1 n=$2 iterations=$3 calls acted=0 file name
+
+	name="$variant: migrate-pingpong, $n pages, $iterations iterations"
+	file=$tmp/$variant/migrate-pingpong-${n}x$iterations.json
+	calls=$(($(up "$n" "$CHUNK") + n))
+	[ "$variant" = patched ] || acted=1
+	check "$name" "$file" 0 "$iterations" \
+		"$(one_iteration "$calls" $((acted * calls)) $((acted * 2 * n)) "$calls" $((2 * n)) 0 0)" \
+		"$(ledgers migrate "$n" 0 0)"
+	json "$name: both directions" "$file" '.results[0].stat.migrations
+		| map({(.direction): {calls, pages, collected, migrated, excess}}) | add == {
+		to_device: {calls: $c, pages: $p, collected: $p, migrated: $p, excess: 0},
+		to_system: {calls: $p, pages: $p, collected: $p, migrated: $p, excess: 0}}' \
+		--argjson c $(($(up "$n" "$CHUNK") * iterations)) --argjson p $((n * iterations))
+}
+
+check_holes() { # VARIANT PAGES ITERATIONS
+	local variant=$1 n=$2 iterations=$3 chunks acted=0 file name
+
+	name="$variant: migrate-holes, $n pages, $iterations iterations"
+	file=$tmp/$variant/migrate-holes-${n}x$iterations.json
+	chunks=$(up "$n" "$CHUNK")
+	[ "$variant" = patched ] || acted=1
+	check "$name" "$file" 0 "$iterations" \
+		"$(one_iteration $((2 * chunks)) $((acted * 2 * chunks)) $((acted * 2 * n)) "$chunks" "$n" \
+			$((acted * n)) 0)" "$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
+	json "$name: one notification in setup, one in pages" "$file" '.results[0].stat.notifications
+		| map({(.phase): {event, calls, pages}}) | add == {
+		setup: {event: $e, calls: $c, pages: $p}, pages: {event: $e, calls: $c, pages: $p}}' \
+		--arg e "$(event_of "$variant")" --argjson c $((chunks * iterations)) --argjson p $((n * iterations))
+}
+
+# How many mappings a fork copies is the C library's business and may grow with the
+# heap; that many it must then be, and everything else is exact.
+check_mmops() { # VARIANT PAGES ITERATIONS
+	local variant=$1 n=$2 iterations=$3 file name
+
+	name="$variant: mmops, $n pages, $iterations iterations"
+	file=$tmp/$variant/mmops-${n}x$iterations.json
+	json "$name: every iteration, all performed" "$file" '.results[0].samples
+		| length == $i and all(.[]; .driver == {} and (.ours
+		| .notifications >= $n + 7 and .notifications < $n + 45 and .pages_performed > 7 * $n
+		and del(.pages_performed) == {notifications, delivered: .notifications,
+		performed: .notifications, skipped: 0, failed: 0, undetermined: 0, migrations: 0,
+		collected: 0, migrated: 0, excess: 0, refaults: 0}))' --argjson i "$iterations" --argjson n "$n"
+	json "$name: by event, all outside" "$file" '.results[0]
+		| ([.samples[].ours.notifications - $n - 5] | add) as $v
+		| ([.samples[].ours.pages_performed - 6 * $n] | add) as $vp
+		| .stat.notifications | map({(.event + "/" + .phase): {calls, pages}}) | add == {
+		"PROTECTION_PAGE/outside": {calls: $v, pages: $vp},
+		"PROTECTION_VMA/outside": {calls: $i, pages: ($i * $n)},
+		"CLEAR/outside": {calls: ($i * ($n + 1)), pages: ($i * 2 * $n)},
+		"UNMAP/outside": {calls: ($i * 3), pages: ($i * 3 * $n)}}' \
+		--argjson i "$iterations" --argjson n "$n"
+	json "$name: formulas and invariants hold, nothing is lost" "$file" "$sound"
+}
+
+for variant in patched unpatched; do
+	commands=
+	for workload in $workloads; do
+		for size in $(sizes "$workload"); do
+			commands+="status $workload-$size mmuscope bench $workload --pages ${size%x*} \
+				--iterations ${size#*x} --resident $shares --json -o $workload-$size.json
+"
+		done
+	done
+	guest $variant <<< "$commands"
+	for workload in $workloads; do
+		for size in $(sizes "$workload"); do
+			file=$tmp/$variant/$workload-$size
+			is "$variant: $workload $size: exit status" "$(cat "$file.status")" 0
+			is "$variant: $workload $size: nothing is said" "$(cat "$file.stderr" "$file.stdout")" ""
+			is "$variant: $workload $size: the JSON is as the schema says" \
+				"$(jq -r -L "$VM" 'include "schema"; bench' "$file.json" 2>&1 | sort | uniq -c)" ""
+			json "$variant: $workload $size: what it was" "$file.json" \
+				".results | all(.[]; .workload.name == \"$workload\"
+				and .workload.params.pages == ${size%x*} and .workload.params.iterations == ${size#*x})
+				and [.[].workload.params.resident_pct // empty] == (if \"$workload\" == \"migrate-mixed\"
+				then [$shares] else [] end)"
+			"check_${workload#migrate-}" $variant "${size%x*}" "${size#*x}"
+		done
+	done
+done
+done_testing

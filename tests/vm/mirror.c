@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * mirror OP...: a process that does exactly what it is told to memory which a
+ * device of test_hmm mirrors. Independent of bench/, so that the two can be
+ * held against each other.
+ *
+ *	map:N		N pages, alone in their mapping, no huge ones: the range
+ *	thp:N		N huge pages, aligned and touched: the range
+ *	vmas:N		N mappings of one page each, touched: the range
+ *	open:D close	/dev/hmm_dmirrorD; opened twice, there are two mirrors
+ *	read migrate tosys [:N]	ioctl for the range or its first N pages
+ *	snapshot
+ *	write touch	the CPU writes or reads a byte of each page
+ *	protect unmap dontneed	the range at once
+ *	protect-each unmap-each	by page; protects each in another way than it is
+ *	loop:N ... end	N times; 0: for ever
+ *	fork ... end	in a child    } with nothing mapped and opened,
+ *	thread ... end	in a thread   } side by side with what follows
+ *	reap		lets the threads go, waits for all of them and all children
+ *	meet		waits until all threads are there
+ *	say:TEXT wait:FILE sleep:MS crash exit:N
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+#define HUGE (2UL << 20)
+
+struct command {
+	uint64_t addr, ptr, npages, cpages, faults;
+};
+
+/* As of 6.1. */
+#define READ _IOWR('H', 0, struct command)
+#define MIGRATE_TO_DEVICE _IOWR('H', 2, struct command)
+#define MIGRATE_TO_SYSTEM _IOWR('H', 3, struct command)
+#define SNAPSHOT _IOWR('H', 4, struct command)
+
+struct state {
+	char **op;		/* the next one */
+	unsigned char *range, *buffer;
+	size_t pages;
+	int device;
+};
+
+/* Threads begin when all are there and never end, so that they and their stacks
+ * cause no notification of their own. */
+static sem_t go, done;
+static pthread_barrier_t meeting;
+static int thread_count;
+
+static void run(struct state *s, bool nested);
+
+static void die(const char *fmt, ...)
+{
+	int err = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, ": %s\n", strerror(err));
+	exit(99);
+}
+
+static void *map(void *at, size_t size, int prot)
+{
+	void *p = mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	return p;
+}
+
+/* A page that may not be touched on either side keeps the mapping apart. */
+static void map_range(struct state *s, size_t pages, size_t align)
+{
+	size_t size = pages * PAGE;
+	uintptr_t at = (uintptr_t)map(NULL, size + align + 2 * PAGE, PROT_NONE);
+
+	s->pages = pages;
+	s->buffer = map(NULL, size, PROT_READ | PROT_WRITE);
+	at = (at + PAGE + align - 1) & ~(align - 1);
+	s->range = map((void *)at, size, PROT_READ | PROT_WRITE);
+	if (madvise(s->range, size, align == HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
+		die("madvise");
+}
+
+static unsigned long huge_kib(const unsigned char *at)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long start, end, kib, found = 0;
+	bool inside = false;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = (uintptr_t)at >= start && (uintptr_t)at < end;
+		else if (inside && sscanf(line, "AnonHugePages: %lu", &kib) == 1)
+			found = kib;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void map_huge(struct state *s, size_t n)
+{
+	unsigned long kib;
+
+	map_range(s, n * HUGE / PAGE, HUGE);
+	for (size_t i = 0; i < s->pages; i++)
+		s->range[i * PAGE] = 1;
+	kib = huge_kib(s->range);
+	errno = ENOMEM;
+	if (kib != n * HUGE / 1024)
+		die("%lu KiB are in huge pages", kib);
+}
+
+/*
+ * The first store to a page that was only read, or is shared since a fork, is
+ * copied with a notification: have it now, before there is a mirror.
+ */
+static void own_all(void)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	unsigned long start, end;
+	char line[512], perms[8];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx %7s", &start, &end, perms) != 3 || strcmp(perms, "rw-p"))
+			continue;
+		for (; start < end; start += PAGE)
+			*(volatile char *)start = *(volatile char *)start;
+	}
+	if (f)
+		fclose(f);
+}
+
+/* Neighbours differ in what they allow, so they stay mappings of their own. */
+static void map_each(struct state *s, size_t n)
+{
+	map_range(s, n, PAGE);
+	for (size_t i = 0; i < n; i++) {
+		volatile unsigned char *p = s->range + i * PAGE;
+
+		if (i % 2) {
+			*p = 1;
+			continue;
+		}
+		if (mprotect((void *)p, PAGE, PROT_READ))
+			die("mprotect");
+		(void)*p;
+	}
+}
+
+static void open_device(struct state *s, const char *number)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/hmm_dmirror%s", number);
+	s->device = open(path, O_RDWR);
+	if (s->device < 0)
+		die("%s", path);
+}
+
+static void call(struct state *s, const char *op, unsigned long request, size_t pages)
+{
+	struct command c = { .addr = (uintptr_t)s->range, .ptr = (uintptr_t)s->buffer };
+
+	c.npages = pages ? pages : s->pages;
+	/*
+	 * A migration reads back what it moved and finds a mapping gone where a
+	 * notification came in between or pages were on the device before.
+	 */
+	while (ioctl(s->device, request, &c) && errno != ENOENT)
+		if (errno != EINTR)
+			die("%s", op);
+}
+
+static void for_each(struct state *s, const char *op)
+{
+	for (size_t i = 0; i < s->pages; i++) {
+		volatile unsigned char *p = s->range + i * PAGE;
+
+		if (!strcmp(op, "write"))
+			*p = 1;
+		else if (!strcmp(op, "touch"))
+			(void)*p;
+		else if (!strcmp(op, "unmap-each") ?
+				 munmap((void *)p, PAGE) :
+				 mprotect((void *)p, PAGE, PROT_READ | (i % 2 ? 0 : PROT_WRITE)))
+			die("%s", op);
+	}
+}
+
+static void whole(struct state *s, const char *op)
+{
+	size_t size = s->pages * PAGE;
+
+	if (!strcmp(op, "protect") ? mprotect(s->range, size, PROT_READ) :
+	    !strcmp(op, "unmap")   ? munmap(s->range, size) :
+				     madvise(s->range, size, MADV_DONTNEED))
+		die("%s", op);
+}
+
+static void loop(struct state *s, size_t n)
+{
+	char **body = s->op;
+
+	for (size_t i = 0; !n || i < n; i++) {
+		s->op = body;
+		run(s, true);
+	}
+}
+
+static void *thread(void *p)
+{
+	struct state *s = p;
+
+	sem_wait(&go);
+	run(s, true);
+	sem_post(&done);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* Passes over the operations up to the `end` that belongs here. */
+static void skip(struct state *s)
+{
+	int depth = 1;
+
+	for (; *s->op && depth; s->op++)
+		if (!strcmp(*s->op, "end"))
+			depth--;
+		else if (!strncmp(*s->op, "loop:", 5) || !strcmp(*s->op, "fork") ||
+			 !strcmp(*s->op, "thread"))
+			depth++;
+}
+
+static void start(struct state *s, bool as_thread)
+{
+	struct state *own = calloc(1, sizeof(*own));
+	pthread_t t;
+
+	own->op = s->op;
+	if (!as_thread && !fork()) {
+		own_all();
+		run(own, true);
+		exit(0);
+	}
+	if (as_thread && (errno = pthread_create(&t, NULL, thread, own)))
+		die("pthread_create");
+	thread_count += as_thread;
+	skip(s);
+}
+
+static void reap(void)
+{
+	int status;
+
+	if (thread_count)
+		pthread_barrier_init(&meeting, NULL, (unsigned int)thread_count);
+	for (int i = 0; i < thread_count; i++)
+		sem_post(&go);
+	for (; thread_count; thread_count--)
+		sem_wait(&done);
+	while (wait(&status) > 0) {
+		errno = ECHILD;
+		if (status)
+			die("a child ended with %d", status);
+	}
+}
+
+static bool memory(struct state *s, const char *op, size_t n)
+{
+	if (!strcmp(op, "map"))
+		map_range(s, n, PAGE);
+	else if (!strcmp(op, "thp"))
+		map_huge(s, n);
+	else if (!strcmp(op, "vmas"))
+		map_each(s, n);
+	else if (!strcmp(op, "read"))
+		call(s, op, READ, n);
+	else if (!strcmp(op, "migrate"))
+		call(s, op, MIGRATE_TO_DEVICE, n);
+	else if (!strcmp(op, "tosys"))
+		call(s, op, MIGRATE_TO_SYSTEM, n);
+	else if (!strcmp(op, "snapshot"))
+		call(s, op, SNAPSHOT, n);
+	else if (!strcmp(op, "protect") || !strcmp(op, "unmap") || !strcmp(op, "dontneed"))
+		whole(s, op);
+	else if (!strcmp(op, "write") || !strcmp(op, "touch") || !strcmp(op, "protect-each") ||
+		 !strcmp(op, "unmap-each"))
+		for_each(s, op);
+	else
+		return false;
+	return true;
+}
+
+static void one(struct state *s, const char *op, const char *value)
+{
+	size_t n = strtoul(value, NULL, 10);
+
+	if (memory(s, op, n))
+		return;
+	if (!strcmp(op, "open"))
+		open_device(s, value);
+	else if (!strcmp(op, "close"))
+		close(s->device);
+	else if (!strcmp(op, "loop"))
+		loop(s, n);
+	else if (!strcmp(op, "fork") || !strcmp(op, "thread"))
+		start(s, *op == 't');
+	else if (!strcmp(op, "reap"))
+		reap();
+	else if (!strcmp(op, "meet"))
+		pthread_barrier_wait(&meeting);
+	else if (!strcmp(op, "say"))
+		dprintf(1, "%s\n", value);
+	else if (!strcmp(op, "wait"))
+		while (access(value, F_OK))
+			usleep(10000);
+	else if (!strcmp(op, "sleep"))
+		usleep((useconds_t)n * 1000);
+	else if (!strcmp(op, "crash"))
+		kill(getpid(), SIGSEGV);
+	else if (!strcmp(op, "exit"))
+		exit((int)n);
+	else
+		errno = EINVAL, die("%s", op);
+}
+
+/* To the `end` of a loop, a child or a thread, or to the last argument. */
+static void run(struct state *s, bool nested)
+{
+	char op[32];
+
+	while (*s->op) {
+		const char *colon = strchr(*s->op, ':');
+
+		snprintf(op, sizeof(op), "%.*s",
+			 (int)(colon ? colon - *s->op : (long)strlen(*s->op)), *s->op);
+		s->op++;
+		if (nested && !strcmp(op, "end"))
+			return;
+		one(s, op, colon ? colon + 1 : "");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct state s = { .op = argv + 1 };
+
+	(void)argc;
+	/* A thread's own arena would be made, and cut to size, under the mirror's eyes. */
+	mallopt(M_ARENA_MAX, 1);
+	sem_init(&go, 0, 0);
+	sem_init(&done, 0, 0);
+	/* A shell's background has it ignored. */
+	signal(SIGINT, SIG_DFL);
+	own_all();
+	run(&s, false);
+	return 0;
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What is wrong with a mmuscope-stat/1 or mmuscope-bench/1 result: one string for
+# each field that is missing, of another type, or not in the schema.
+
+def int: type == "number" and . == floor and . >= 0;
+def text: type == "string" and . != "";
+def maybe(t): . == null or t;
+
+# fields({NAME: FILTER}): exactly these, each true for its filter. jq cannot keep
+# filters in objects, so the caller names the type in a word.
+def is($kind):
+	if $kind == "int" then int
+	elif $kind == "text" then text
+	elif $kind == "string" then type == "string"
+	elif $kind == "bool" then type == "boolean"
+	elif $kind == "array" then type == "array"
+	elif $kind == "object" then type == "object"
+	elif $kind == "int?" then maybe(int)
+	elif $kind == "text?" then maybe(text)
+	elif $kind == "bool?" then maybe(type == "boolean")
+	elif $kind == "array?" then maybe(type == "array")
+	elif $kind == "object?" then maybe(type == "object")
+	elif $kind == "null" then . == null
+	else error("no type \($kind)") end;
+def fields($where; $types):
+	. as $o
+	| if type != "object" then "\($where) is no object" else
+		($types | to_entries[] | . as {$key, $value}
+		| if $o | has($key) | not then "\($where).\($key) is missing"
+		  elif $o[$key] | is($value) | not then "\($where).\($key) is not \($value): \($o[$key] | tojson)"
+		  else empty end),
+		($o | keys[] | select($types[.] == null) | "\($where).\(.) is not in the schema")
+	end;
+
+def kernel: fields("kernel"; {release: "text", version: "text", machine: "text", variant: "text?",
+	accel: "text?", config_sha256: "text?", boot_id: "text"});
+def tool: fields("tool"; {version: "text", libbpf: "text"});
+def latency($where): if . == null then empty else
+	fields($where; {count: "int", sum: "int", min: "int?", max: "int?", buckets: "array"}),
+	(.buckets[] | fields("\($where).buckets[]"; {lt: "int?", count: "int"})) end;
+
+def stat:
+	fields("stat"; {schema: "text", tool: "object", kernel: "object", clock: "text", scope: "object",
+		command: "array", command_status: "object?", children: "bool", duration_ns: "int",
+		notifications: "array", callbacks: "array?", migrations: "array?", faults: "object?",
+		lost: "object", invariants: "array", unobservable: "array"}),
+	(select(.schema != "mmuscope-stat/1") | "stat.schema is \(.schema)"),
+	(.tool | tool), (.kernel | kernel),
+	(.notifications[] | fields("notifications[]"; {pid: "int", comm: "text", event: "text",
+		phase: "text", calls: "int", pages: "int", failed: "int", whole: "int"})),
+	(.callbacks // [] | .[] | fields("callbacks[]"; {pid: "int", comm: "text", symbol: "text",
+		module: "text?", kind: "text", event: "text", phase: "text", delivered: "int",
+		performed: "int", skipped: "int", failed: "int", undetermined: "int", avoidable: "null",
+		pages: "int", pages_performed: "int", whole: "int", latency_ns: "object?",
+		source: "text"}),
+		(.latency_ns | latency("callbacks[].latency_ns"))),
+	(.migrations // [] | .[] | fields("migrations[]"; {pid: "int", comm: "text", direction: "text",
+		owner: "text?", calls: "int", pages: "int", collected: "int", migrated: "int",
+		excess: "int", time_ns: "int"})),
+	(.faults | select(. != null) | fields("faults"; {calls: "int", pages: "int", retries: "int"})),
+	(.lost | fields("lost"; {events: "int", counters: "int", recursion: "int"})),
+	(.invariants[] | fields("invariants[]"; {name: "text", holds: "bool", detail: "text"})),
+	(.unobservable[] | fields("unobservable[]"; {metric: "text", reason: "text"})),
+	# What is null has a reason.
+	([.unobservable[].metric] as $told
+	| (select(.callbacks | type == "array" and any(.[]; .avoidable == null)) | "callbacks.avoidable"),
+	  (select(.callbacks | type == "array" and any(.[]; .latency_ns == null)) | "callbacks.latency_ns"),
+	  (select(.callbacks == null) | "callbacks"), (select(.migrations == null) | "migrations"),
+	  (select(.faults == null) | "faults")
+	| select(. as $m | $told | index($m) | not) | "\(.) is null without a reason");
+
+def sample: fields("samples[]"; {iteration: "int", times: "object", ours: "object", driver: "object"}),
+	(.times[] | select(int | not) | "samples[].times has \(tojson)"),
+	(.ours | fields("samples[].ours"; {notifications: "int", delivered: "int", performed: "int",
+		skipped: "int", failed: "int", undetermined: "int", pages_performed: "int",
+		migrations: "int", collected: "int", migrated: "int", excess: "int", refaults: "int"})),
+	(.driver[] | fields("samples[].driver[]"; {cpages: "int?", faults: "int?", errno: "int",
+		call: "int"}));
+
+def bench:
+	fields("bench"; {schema: "text", tool: "object", kernel: "object", clock: "text",
+		device: "object", results: "array"}),
+	(select(.schema != "mmuscope-bench/1") | "bench.schema is \(.schema)"),
+	(.tool | tool), (.kernel | kernel),
+	(.device | fields("device"; {driver: "text", path: "text", chunk_pages: "int"})),
+	(.results[] | fields("results[]"; {workload: "object", samples: "array", checks: "array",
+		stat: "object"}),
+		(.workload | fields("workload"; {name: "text", params: "object"}),
+			(.params[] | select(int | not) | "params has \(tojson)")),
+		(.samples[] | sample),
+		(.checks[] | fields("checks[]"; {metric: "text", formula: "text", expected: "int?",
+			measured: "int", holds: "bool?", reason: "text?"})),
+		(.stat | stat));

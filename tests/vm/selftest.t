@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The kernel's own selftest of test_hmm under `mmuscope stat`: it passes as if
+# nobody watched, fails on an unpatched kernel only where the series says so, and
+# all that it causes is counted without a loss.
+# shellcheck disable=SC2016 # the variables of jq and of the guests
+set -uo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+for variant in patched unpatched; do
+	# The one that fails writes millions of lines until its time is up.
+	guest $variant << 'END'
+status stat mmuscope stat --children -j -o stat.json -- \
+	sh -c 'hmm-tests 2>&1 | grep -v "Expected" > tests'
+END
+	tests=$tmp/$variant/tests
+	failed=$(sed -nE 's/^not ok [0-9]+ ([^ ]+).*/\1/p' "$tests" | LC_ALL=C sort)
+	if [ $variant = patched ]; then
+		is "$variant: all tests pass" "$failed" ""
+	else
+		# It migrates the range a second time, page by page of which lives on the
+		# device: the driver's read-back meets a dropped mapping, ENOENT.
+		is "$variant: what the series mends fails, nothing else" "$failed" hmm.hmm_device_private.migrate_fault
+	fi
+	like "$variant: there are 58" "$(head -n 5 "$tests")" '1\.\.58'
+	is "$variant: results of 58" "$(grep -cE '^(not )?ok [0-9]' "$tests")" 58
+	grep -E "^not ok|^# (PASSED|FAILED|Totals)" "$tests" | comment
+	is "$variant: exit status of stat" "$(cat "$tmp/$variant/stat.status")" 0
+	is "$variant: stat says nothing" "$(cat "$tmp/$variant/stat.stderr")" ""
+	sound "$variant" "$tmp/$variant/stat.json"
+	# 28 tests of private memory open a device or two, and close it while they live.
+	json "$variant: all that had a mirror are in it" "$tmp/$variant/stat.json" '[.migrations[]
+		| select(.direction == "evict") | .pid] | unique | length == 30'
+done
+done_testing
