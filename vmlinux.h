@@ -50,11 +50,16 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct signal_struct {
+	int nr_threads;
+};
+
 struct task_struct {
 	unsigned int flags;
 	struct mm_struct *mm;
 	int tgid;
 	struct task_struct *group_leader;
+	struct signal_struct *signal;
 	u64 start_boottime;		/* 5.5+, was real_start_time */
 	char comm[16];
 	struct css_set *cgroups;	/* CONFIG_CGROUPS */

@@ -194,9 +194,10 @@ cp /root/mirror one
 cp /root/mirror two
 mmuscope stat -a -j -o processes.json & stat=$!
 counting $stat
-./one map:23 write open:0 wait:/tmp/go loop:97 migrate touch end & one=$!
-./two map:31 write open:1 wait:/tmp/go loop:89 migrate touch end & two=$!
-sleep 1
+./one map:23 write open:0 say:ready wait:/tmp/go loop:97 migrate touch end > ready.one & one=$!
+./two map:31 write open:1 say:ready wait:/tmp/go loop:89 migrate touch end > ready.two & two=$!
+wait_for test -s ready.one
+wait_for test -s ready.two
 touch /tmp/go
 wait $one
 wait $two
