@@ -44,15 +44,23 @@ bpftrace_says() { # FILE MAP: the value of @MAP, or 0
 }
 
 for variant in patched unpatched; do
-	script='cp /root/mirror mirror'
+	# bpftrace may miss a signal that does not come while it waits for events; one
+	# that comes while it prints would end it early.
+	script='cp /root/mirror mirror
+stop_tracer() {
+	local n
+	while kill -INT $tracer; do
+		for n in $(seq 30); do [ -d /proc/$tracer ] && usleep 100000; done
+	done 2> /dev/null
+	wait $tracer
+}'
 	for name in $runs; do
 		read -ra words <<< "$(commands "$name")"
 		script+="
 bpftrace -B line /root/count.bt ${words[0]#./} > $name.bt 2> $name.bpftrace & tracer=\$!
 wait_for grep -qs ready $name.bt
 status $name mmuscope stat --json -o $name.json -- ${words[*]}
-kill -INT \$tracer
-wait \$tracer"
+stop_tracer"
 	done
 	guest $variant --bpftrace <<< "$script
 rm mirror"
@@ -88,8 +96,12 @@ rm mirror"
 	# Not only equal but right: 23 times there, back by 23 faults, and mapped again.
 	json "$variant: mirror-23: migrations by the formula" "$tmp/$variant/mirror-23.json" '
 		[.migrations[] | select(.direction != "evict") | .calls] | add == 23 * (1 + 23)'
-	json "$variant: mirror-997: protection and unmapping by the formula" "$tmp/$variant/mirror-997.json" '
-		[.notifications[] | select(.event == "PROTECTION_VMA" or .event == "UNMAP")
-		| .calls] | add == 1 + 997 + 1'
+	# The range begins in the page before a huge one's place, which the second
+	# munmap() would split.
+	is "$variant: mirror-997: protection, unmapping and the end by the formula" \
+		"$(rows "$tmp/$variant/mirror-997.json" | grep 'notification .* outside')" \
+		"notification CLEAR outside calls 1 pages 512
+notification PROTECTION_VMA outside calls 1 pages 997
+notification UNMAP outside calls $((997 + 1)) pages 997 whole 1"
 done
 done_testing

@@ -4,7 +4,7 @@
  * device of test_hmm mirrors. Independent of bench/, so that the two can be
  * held against each other.
  *
- *	map:N		N pages, alone in their mapping, no huge ones: the range
+ *	map:N		N pages, no huge ones: the range
  *	thp:N		N huge pages, aligned and touched: the range
  *	vmas:N		N mappings of one page each, touched: the range
  *	open:D close	/dev/hmm_dmirrorD; opened twice, there are two mirrors
@@ -27,6 +27,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -77,26 +78,30 @@ static void die(const char *fmt, ...)
 	exit(99);
 }
 
-static void *map(void *at, size_t size, int prot)
+static void *map(uintptr_t at, size_t size)
 {
-	void *p = mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0);
+	void *p = mmap((void *)at, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED_NOREPLACE : 0), -1, 0);
 
 	if (p == MAP_FAILED)
 		die("mmap");
 	return p;
 }
 
-/* A page that may not be touched on either side keeps the mapping apart. */
-static void map_range(struct state *s, size_t pages, size_t align)
+/*
+ * How many notifications a call causes depends on the address too: mprotect() has
+ * one for each GiB, munmap() of a part splits at 2 MiB. So every range begins at
+ * the same place in a 4 GiB of its own: the first huge page, or in the page before.
+ */
+static void map_range(struct state *s, size_t pages, bool huge)
 {
-	size_t size = pages * PAGE;
-	uintptr_t at = (uintptr_t)map(NULL, size + align + 2 * PAGE, PROT_NONE);
+	static atomic_ulong ranges;
+	uintptr_t at = (4UL << 40) + atomic_fetch_add(&ranges, 1) * (4UL << 30);
 
 	s->pages = pages;
-	s->buffer = map(NULL, size, PROT_READ | PROT_WRITE);
-	at = (at + PAGE + align - 1) & ~(align - 1);
-	s->range = map((void *)at, size, PROT_READ | PROT_WRITE);
-	if (madvise(s->range, size, align == HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
+	s->buffer = map(0, pages * PAGE);
+	s->range = map(at + HUGE - (huge ? 0 : PAGE), pages * PAGE);
+	if (madvise(s->range, pages * PAGE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
 		die("madvise");
 }
 
@@ -122,7 +127,7 @@ static void map_huge(struct state *s, size_t n)
 {
 	unsigned long kib;
 
-	map_range(s, n * HUGE / PAGE, HUGE);
+	map_range(s, n * HUGE / PAGE, true);
 	for (size_t i = 0; i < s->pages; i++)
 		s->range[i * PAGE] = 1;
 	kib = huge_kib(s->range);
@@ -154,7 +159,7 @@ static void own_all(void)
 /* Neighbours differ in what they allow, so they stay mappings of their own. */
 static void map_each(struct state *s, size_t n)
 {
-	map_range(s, n, PAGE);
+	map_range(s, n, false);
 	for (size_t i = 0; i < n; i++) {
 		volatile unsigned char *p = s->range + i * PAGE;
 
@@ -290,7 +295,7 @@ static void reap(void)
 static bool memory(struct state *s, const char *op, size_t n)
 {
 	if (!strcmp(op, "map"))
-		map_range(s, n, PAGE);
+		map_range(s, n, false);
 	else if (!strcmp(op, "thp"))
 		map_huge(s, n);
 	else if (!strcmp(op, "vmas"))
