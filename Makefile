@@ -38,7 +38,7 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(WARN) -Wno-missi
 
 # The programs of core.bpf.o are loaded once, those of callback.bpf.o once for
 # each driver callback; both see the state of state.bpf.o through shared maps.
-CORE_PARTS := state notifications migrations faults processes
+CORE_PARTS := state registry notifications migrations faults processes
 SKELETONS := core callback floor
 SRCS	:= $(sort $(wildcard src/*.c bench/*.c))
 OBJS	:= $(SRCS:%.c=$(BUILD)/%.o)
@@ -46,7 +46,7 @@ BPF_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 SKELS	:= $(SKELETONS:%=$(BUILD)/%.skel.h)
 
 # Parses, formats and compares: no skeleton, so the tests can link it.
-PLAIN	:= $(filter-out src/main.c src/session.c src/floor.c src/cmd_%.c,$(wildcard src/*.c)) \
+PLAIN	:= $(filter-out src/main.c src/session.c src/callbacks.c src/floor.c src/cmd_%.c,$(wildcard src/*.c)) \
 	src/cmd_diff.c
 UNIT	:= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -65,8 +65,35 @@ struct task_struct {
 	struct css_set *cgroups;	/* CONFIG_CGROUPS */
 };
 
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct rb_node {
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+struct rb_root_cached {
+	struct rb_root rb_root;
+};
+
+struct interval_tree_node {
+	struct rb_node rb;
+	unsigned long start;
+	unsigned long last;
+	unsigned long __subtree_last;
+};
+
 struct mmu_notifier_subscriptions {	/* 5.8+, mm/mmu_notifier.c */
+	unsigned long invalidate_seq;
 	unsigned long active_invalidate_ranges;
+	struct rb_root_cached itree;
+	struct hlist_head deferred_list;
 };
 
 struct mm_struct {
@@ -96,7 +123,13 @@ struct mmu_notifier_range {
 	enum mmu_notifier_event event;
 };
 
+struct mmu_interval_notifier_ops {
+	void *invalidate;
+};
+
 struct mmu_interval_notifier {
+	struct interval_tree_node interval_tree; /* the first member */
+	const struct mmu_interval_notifier_ops *ops;
 	struct mm_struct *mm;
 	unsigned long invalidate_seq;
 };

@@ -368,7 +368,6 @@ enum status bench__run(const struct bench_options *o, json_t **doc)
 		.scope = SCOPE_PROCESS,
 		.pid = getpid(),
 		.latency = o->latency,
-		.one_thread = true,
 		.row_shift = o->row_shift,
 	};
 	json_t *results = json_array();

@@ -7,24 +7,29 @@
  * (mmu_interval_notifier_ops.invalidate, mm/mmu_notifier.c): false is failed.
  * A callback that acts must call mmu_interval_set_seq(mni, cur_seq), one that
  * declines returns before it, so invalidate_seq == cur_seq afterwards means
- * performed, unless it was equal before: then another invalidation of this mm
- * is open and has already acted, and the sequence number says nothing. Nor is it
- * to be trusted where two threads invalidate one mm: the other's callback may
- * have set it in the middle of ours (measured: 91 of 10352 wrong, 869 unclear).
+ * performed, unless another invalidation of this mm was open meanwhile: its
+ * callback sets the same number (measured with two threads that do not ask: 91 of
+ * 10352 outcomes wrong). Whether one was is known: see met_another() and
+ * meanwhile().
  *
- * So where the driver's work function can be watched, its call inside the
- * callback is the outcome. Else, in the unclear case, it counts what the driver
- * may decline at all (src/drivers.c, from its source): an event that it never
- * declines was performed, any other is undetermined.
+ * Then the driver's work function decides, where it is watched: from the start
+ * where several threads are counted, else from the first such meeting or second
+ * thread on. Watching it costs every callback that acts some 145 instructions,
+ * which one thread alone need not pay. Where it is not watched, it counts what
+ * the driver may decline at all (src/drivers.c, from its source): an event that
+ * it never declines was performed, any other is undetermined.
  *
  * Each handler is compiled twice: for any scope, and for one process whose
  * counting began and ends while nothing of it was under way (`target`), without
  * the questions that are answered then.
  */
-#include "state.bpf.h"
+#include "outcome.bpf.h"
 
 const volatile u32 callback_id = 0;
-const volatile bool callback_has_work = false;
+/* WORK_*: whether the work function is watched, and if it may become so, its bit in
+ * control.work_watched. */
+const volatile bool callback_work_always = false;
+const volatile u64 callback_work_bit = 0;
 const volatile u32 callback_declines = ~0U;	/* 1 << event */
 
 static __always_inline u32 log2_bucket(u64 ns)
@@ -76,8 +81,6 @@ static __always_inline struct callback_frame *frame_push(struct task_state *st, 
 	f->range = range;
 	f->id = callback_id;
 	f->generation = control.generation;
-	f->seq_current = 0;
-	f->worked = 0;
 	st->callbacks++;
 	return f;
 }
@@ -113,8 +116,8 @@ static __always_inline struct callback_frame *frame_pop(struct task_state *st, u
  * task only, so none is ever stale. On a preemptible kernel one handler could
  * interrupt another between looking and taking: no slots there (cfg.slots).
  *
- * A kretprobe knows no arguments, a callback that was entered with its sequence
- * number current needs more than a slot has: both use the storage.
+ * A kretprobe knows no arguments, a callback that met another invalidation needs
+ * more than a slot has: both use the storage.
  */
 static __always_inline bool framed(const bool direct)
 {
@@ -126,9 +129,50 @@ static __always_inline bool may_use_slot(const bool direct)
 	return cfg.slots && direct;
 }
 
+/*
+ * Was another invalidation of this mm open when this callback entered? Asked after
+ * control.contended was read, and the sequence number last: one that opened in
+ * between finds ours open and says so in control.contended before its driver
+ * acts; one that has ended in between has left the sequence number current.
+ * x86 keeps loads in order, and stores.
+ */
+static __always_inline bool met_another(struct mmu_interval_notifier *mni, u64 cur_seq,
+					struct mm_struct *mm, const bool direct)
+{
+	u64 open = direct ? mm->notifier_subscriptions->active_invalidate_ranges :
+			    BPF_CORE_READ(mm, notifier_subscriptions, active_invalidate_ranges);
+
+	barrier();
+	if (open > 1) {
+		__sync_fetch_and_add(&control.contended, 1);
+		if (callback_work_bit && !control.evidence_asked) {
+			control.evidence_asked = 1;
+			ring_send(RING_CONTENDED, NULL, NULL, 0);
+		}
+		return true;
+	}
+	return READ(direct, mni, invalidate_seq) == cur_seq;
+}
+
+static __always_inline bool work_watched(void)
+{
+	return callback_work_always || control.work_watched & callback_work_bit;
+}
+
 static __always_inline u64 current_task(void)
 {
 	return cfg.task_storage ? (u64)bpf_get_current_task_btf() : bpf_get_current_task();
+}
+
+static __always_inline int slot_fill(struct mmuscope_cpu *c, struct mmu_interval_notifier *mni,
+				     const struct mmu_notifier_range *range)
+{
+	c->slot.range = (u64)range;
+	c->slot.mni = (u64)mni;
+	c->slot.generation = control.generation;
+	/* Last, so that our own work above is not in the latency. */
+	c->slot.entry_ns = bpf_ktime_get_ns();
+	return 0;
 }
 
 static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
@@ -138,37 +182,44 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 	u32 cpu = bpf_get_smp_processor_id();
 	struct callback_frame *f;
 	struct mmuscope_cpu *c;
+	struct mm_struct *mm;
+	u32 contended = 0;
+	bool met = false, watched;
 	struct process p;
-	bool seq_current;
 
 	if (!control.enabled)
 		return 0;
-	if (target ? !is_target(range->mm) : !find_process(&p, READ(direct, range, mm)))
+	mm = READ(direct, range, mm);
+	if (target ? !is_target(mm) : !find_process(&p, mm))
 		return 0;
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
 	cpu_add(c, TOTAL_CALLBACK_ENTRIES, 1);
-	/* With a work function nobody will ask. */
-	seq_current = !callback_has_work && READ(direct, mni, invalidate_seq) == cur_seq;
-
-	if (may_use_slot(direct) && !seq_current && !c->slot.range) {
-		c->slot.range = (u64)range;
-		if (callback_has_work) {
+	watched = work_watched();
+	if (watched) {
+		if (may_use_slot(direct) && !c->slot.range) {
 			c->slot.task = current_task();
-			c->slot.worked = 0;
+			c->slot.work = WORK_NOT_CALLED;
+			return slot_fill(c, mni, range);
 		}
-		c->slot.mni = (u64)mni;
-		c->slot.id = callback_id;
-		c->slot.generation = control.generation;
-		/* Last, so that our own work above is not in the latency. */
-		c->slot.entry_ns = bpf_ktime_get_ns();
-		return 0;
+	} else {
+		contended = *(volatile u32 *)&control.contended;
+		barrier();
+		met = met_another(mni, cur_seq, mm, direct);
+		if (!met && may_use_slot(direct) && !c->slot.range) {
+			c->slot.task = 0;
+			c->slot.work = WORK_UNWATCHED;
+			c->slot.contended = contended;
+			return slot_fill(c, mni, range);
+		}
 	}
 	f = frame_push(task_state(true), (u64)mni, (u64)range);
 	if (!f)
 		return 0;
-	f->seq_current = seq_current;
+	f->met_another = met;
+	f->contended = contended;
+	f->work = watched ? WORK_NOT_CALLED : WORK_UNWATCHED;
 	f->cur_seq = cur_seq;
 	f->entry_ns = bpf_ktime_get_ns();
 	return 0;
@@ -176,7 +227,7 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 
 static __always_inline bool slot_is(const struct mmuscope_callback_slot *slot, u64 range, u64 mni)
 {
-	return slot->range == range && slot->mni == mni && slot->id == callback_id;
+	return slot->range == range && slot->mni == mni;
 }
 
 /* Another CPU's slot with our frame, after the task moved. Returns its CPU, or cfg.cpus. */
@@ -197,28 +248,38 @@ static __noinline u32 find_slot(u64 range, u64 mni)
 /* What the exit needs to know of the entry. */
 struct entered {
 	u64 ns;
-	bool seq_current, worked;
+	u32 contended, work;
+	bool met_another;
 };
 
 /* Takes the slot of this callback. False where it has none, or one of an earlier switch-on. */
 static __always_inline bool slot_take(struct mmuscope_cpu *c, struct entered *e)
 {
 	e->ns = c->slot.entry_ns;
-	e->worked = c->slot.worked;
+	e->work = c->slot.work;
+	e->contended = c->slot.contended;
 	c->slot.range = 0;
 	return c->slot.generation == control.generation;
 }
 
-static __always_inline enum mmuscope_outcome outcome_of(bool ret, bool seq_equal,
-							 const struct entered *e, u32 event)
+/* Has another invalidation of an mm opened since? Asked after the sequence number. */
+static __always_inline bool meanwhile(const struct entered *e)
+{
+	barrier();
+	return e->met_another || e->contended != *(volatile u32 *)&control.contended;
+}
+
+static __always_inline enum mmuscope_outcome
+outcome_of(bool ret, struct mmu_interval_notifier *mni, u64 cur_seq, u32 event,
+	   const struct entered *e, const bool direct)
 {
 	if (!ret)
 		return OUTCOME_FAILED;
-	if (callback_has_work)
-		return e->worked ? OUTCOME_PERFORMED : OUTCOME_SKIPPED;
-	if (!seq_equal)
+	if (callback_work_always || e->work)
+		return e->work == WORK_CALLED ? OUTCOME_PERFORMED : OUTCOME_SKIPPED;
+	if (READ(direct, mni, invalidate_seq) != cur_seq)
 		return OUTCOME_SKIPPED;
-	if (e->seq_current && callback_declines >> (event & (MMUSCOPE_EVENTS - 1)) & 1)
+	if (meanwhile(e) && may_decline(callback_declines, event))
 		return OUTCOME_UNDETERMINED;
 	return OUTCOME_PERFORMED;
 }
@@ -231,32 +292,6 @@ static __always_inline void add_latency(struct mmuscope_callback_row *row, u64 n
 	if (~ns > row->latency_min)
 		row->latency_min = ~ns;
 	(*SLOT(row->bucket, log2_bucket(ns)))++;
-}
-
-static __always_inline void count_callback(struct mmuscope_callback_row *row,
-					   enum mmuscope_outcome outcome, u64 pages, bool whole,
-					   struct migration_frame *m)
-{
-	row->pages += pages;
-	if (whole)
-		row->whole++;
-	/* A store each: an index that is not constant would cost more. */
-	switch (outcome) {
-	case OUTCOME_PERFORMED:
-		row->outcome[OUTCOME_PERFORMED]++;
-		row->pages_performed += pages;
-		if (m)
-			m->pages_performed += pages;
-		break;
-	case OUTCOME_SKIPPED:
-		row->outcome[OUTCOME_SKIPPED]++;
-		break;
-	case OUTCOME_FAILED:
-		row->outcome[OUTCOME_FAILED]++;
-		break;
-	default:
-		row->outcome[OUTCOME_UNDETERMINED]++;
-	}
 }
 
 /*
@@ -284,56 +319,23 @@ static __always_inline bool take_entered(struct mmuscope_cpu *c, struct mmu_inte
 		*cur_seq = f->cur_seq;
 	}
 	e->ns = f->entry_ns;
-	e->seq_current = f->seq_current;
-	e->worked = f->worked;
+	e->met_another = f->met_another;
+	e->contended = f->contended;
+	e->work = f->work;
 	return true;
 }
 
-/*
- * --no-latency: nothing watches the entry. A sequence number that is current
- * proves nothing where another invalidation of this mm is open, or was open when
- * ours began: what a second thread may have done meanwhile leaves no trace
- * (measured with two threads: 110 of 10352 wrong if only the first is asked).
- */
-static __always_inline bool other_window_open(const struct mmu_notifier_range *range)
+static __always_inline enum mmuscope_outcome
+outcome_unentered(bool ret, struct mmu_interval_notifier *mni, u64 cur_seq,
+		  const struct mmu_notifier_range *range, u32 event)
 {
-	struct task_struct *cur = (void *)bpf_get_current_task();
-
-	return range->mm->notifier_subscriptions->active_invalidate_ranges > 1 ||
-	       BPF_CORE_READ(cur, signal, nr_threads) > 1;
-}
-
-/* --no-latency for one process: no search, no entry to pair with, no totals. */
-static __always_inline int count_leave(struct mmu_interval_notifier *mni,
-				       const struct mmu_notifier_range *range, u64 cur_seq,
-				       bool ret)
-{
-	u32 event, phase = PHASE_OUTSIDE;
-	struct mmuscope_callback_row *row;
-	struct migration_frame *m = NULL;
-	struct entered entered = {};
-	bool seq_equal, whole;
-	u64 pages;
-
-	if (!control.enabled || !is_target(range->mm))
-		return 0;
-	if (control.migrations_open) {
-		m = migration_top(task_state(false));
-		if (m)
-			phase = m->phase;
-	}
-	event = range->event;
-	row = row_direct(bpf_get_smp_processor_id(), &callback_rows, callback_id, event, phase);
-	if (!row)
-		return 0;
-	seq_equal = mni->invalidate_seq == cur_seq;
+	if (!ret)
+		return OUTCOME_FAILED;
+	if (mni->invalidate_seq != cur_seq)
+		return OUTCOME_SKIPPED;
 	/* Asked last, and only where the answer matters. */
-	entered.seq_current = seq_equal &&
-			      callback_declines >> (event & (MMUSCOPE_EVENTS - 1)) & 1 &&
-			      other_window_open(range);
-	pages = pages_of(range->start, range->end, &whole);
-	count_callback(row, outcome_of(ret, seq_equal, &entered, event), pages, whole, m);
-	return 0;
+	return may_decline(callback_declines, event) && other_window_open(range->mm) ? OUTCOME_UNDETERMINED :
+								OUTCOME_PERFORMED;
 }
 
 static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
@@ -346,9 +348,8 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	enum mmuscope_outcome outcome;
 	struct entered entered = {};
 	struct mmuscope_cpu *c;
-	u64 now = 0, pages;
 	struct process p;
-	bool whole, seq_equal;
+	u64 now = 0, performed;
 
 	if (target || framed(direct) ? !control.generation : !control.enabled)
 		return 0;
@@ -359,6 +360,8 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		return 0;
 	if (target) {
 		/* A slot that is ours was in scope; only others need the question. */
+		p.tgid = cfg.tgid;
+		p.start = 0;
 		if (slot_is(&c->slot, (u64)range, (u64)mni)) {
 			if (!slot_take(c, &entered))
 				return 0;
@@ -375,11 +378,10 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		if (!direct && !find_process(&p, READ(direct, range, mm)))
 			return 0;
 	}
-	seq_equal = !callback_has_work && READ(direct, mni, invalidate_seq) == cur_seq;
-	if (!target && !framed(direct) && seq_equal)
-		entered.seq_current = other_window_open(range);
 	event = READ(direct, range, event);
-	outcome = outcome_of(ret, seq_equal, &entered, event);
+	outcome = !target && !framed(direct) ?
+			  outcome_unentered(ret, mni, cur_seq, range, event) :
+			  outcome_of(ret, mni, cur_seq, event, &entered, direct);
 	cpu_add(c, TOTAL_CALLBACK_EXITS, 1);
 
 	if (control.migrations_open) {
@@ -387,15 +389,20 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		if (m)
 			phase = m->phase;
 	}
-	if (target || (cfg.direct && callback_id < MMUSCOPE_DIRECT_CALLBACKS))
-		row = row_direct(cpu, &callback_rows, callback_id, event, phase);
+	if (is_direct(event, target) && callback_id < MMUSCOPE_DIRECT_CALLBACKS)
+		row = callback_row_direct(c, callback_id, event, phase);
+	else if (target)
+		row = callback_row_search(c, 0, key_word(&p, ROW_CALLBACK, event, phase, 0),
+					  callback_id);
 	else
 		row = row_get(c, cpu, &callback_rows, 1, p.start,
 			      key_word(&p, ROW_CALLBACK, event, phase, 0), callback_id);
 	if (!row)
 		return 0;
-	pages = pages_of(READ(direct, range, start), READ(direct, range, end), &whole);
-	count_callback(row, outcome, pages, whole, m);
+	performed = count_callback(row, outcome, READ(direct, range, start),
+				   READ(direct, range, end));
+	if (m)
+		m->pages_performed += performed;
 	if (target || cfg.latency)
 		add_latency(row, now - entered.ns);
 	return 0;
@@ -429,13 +436,6 @@ int BPF_PROG(target_fexit, struct mmu_interval_notifier *mni,
 	return callback_leave(mni, range, cur_seq, ret, true, true);
 }
 
-SEC("?fexit")
-int BPF_PROG(count_fexit, struct mmu_interval_notifier *mni,
-	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
-{
-	return count_leave(mni, range, cur_seq, ret);
-}
-
 SEC("?kprobe")
 int BPF_KPROBE(interval_kprobe, struct mmu_interval_notifier *mni,
 	       const struct mmu_notifier_range *range, unsigned long cur_seq)
@@ -455,7 +455,7 @@ static __noinline int mark_worked_slow(u64 task)
 	struct task_state *st = task_state(false);
 
 	if (st && st->callbacks) {
-		SLOT(st->callback, st->callbacks - 1)->worked = 1;
+		SLOT(st->callback, st->callbacks - 1)->work = WORK_CALLED;
 		return 0;
 	}
 	for (u32 cpu = 0; cpu < 1024 && cfg.slots; cpu++) {
@@ -465,7 +465,7 @@ static __noinline int mark_worked_slow(u64 task)
 		if (!c)
 			break;
 		if (c->slot.range && c->slot.task == task) {
-			c->slot.worked = 1;
+			c->slot.work = WORK_CALLED;
 			break;
 		}
 	}
@@ -483,7 +483,7 @@ static __always_inline int mark_worked(void)
 	c = this_cpu();
 	task = current_task();
 	if (c && c->slot.range && c->slot.task == task) {
-		c->slot.worked = 1;
+		c->slot.work = WORK_CALLED;
 		return 0;
 	}
 	return mark_worked_slow(task);

@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#define barrier() asm volatile("" ::: "memory")
 #define READ(direct, ptr, field) ((direct) ? (ptr)->field : BPF_CORE_READ(ptr, field))
 
 /* MIGRATE_VMA_SELECT_*: an enum whose values never changed (5.9, 6.0, 6.19). */
@@ -47,6 +48,11 @@ static __always_inline u64 range_owner(const struct mmu_notifier_range *range)
 		return (u64)BPF_CORE_READ(old, migrate_pgmap_owner);
 	return 0;
 }
+
+/* Two-pass invalidation, in 7.2 and not in 6.12. */
+struct mmu_interval_notifier_ops___two_pass {
+	void *invalidate_start;
+} __attribute__((preserve_access_index));
 
 /* The task whose memory this is; mm->owner exists with CONFIG_MEMCG only. */
 static __always_inline struct task_struct *mm_owner(struct mm_struct *mm)

@@ -52,17 +52,17 @@ struct mmuscope_row_key {
 	__u8 event;		/* notification, callback */
 	__u8 phase;		/* notification, callback */
 	__u8 direction;		/* migration */
-	__u64 what;		/* migration: owner; callback: id; else 0 */
+	__u64 what;		/* migration: owner; callback: id or address; else 0 */
 };
 
 /*
- * Where one process is counted, and there is room, its notification and callback
- * rows need no search: they have places by event and phase, and no key.
+ * Where one process is counted its notification rows, and those of the first
+ * callbacks, need no search: they have places by event and phase, and no key.
  */
-#define MMUSCOPE_DIRECT_SHIFT 12			/* of row_shift; a constant is cheap */
-#define MMUSCOPE_DIRECT_ROWS (8 * MMUSCOPE_EVENTS)	/* for each callback id */
-#define MMUSCOPE_DIRECT_CALLBACKS 16
-#define MMUSCOPE_DIRECT_INDEX(phase, event) ((phase) * MMUSCOPE_EVENTS + (event))
+#define MMUSCOPE_DIRECT_EVENTS 8	/* the events that there are; a newer one is searched */
+#define MMUSCOPE_DIRECT_ROWS (8 * MMUSCOPE_DIRECT_EVENTS)
+#define MMUSCOPE_DIRECT_CALLBACKS 4	/* ids below; a power of two */
+#define MMUSCOPE_DIRECT_INDEX(phase, event) ((phase) * MMUSCOPE_DIRECT_EVENTS + (event))
 
 #define MMUSCOPE_COUNTS 13
 /* Indices of struct mmuscope_row.count[] by kind of row. */
@@ -141,18 +141,46 @@ struct mmuscope_callback_slot {
 	__u64 range;
 	__u64 mni;
 	__u64 entry_ns;
-	__u64 task;		/* where the driver's work function is watched */
-	__u32 id;		/* of the callback */
+	__u64 task;		/* 0: the driver's work function was not watched */
 	__u32 generation;
-	__u32 worked;		/* it was called */
+	__u32 work;		/* enum mmuscope_work */
+	__u32 contended;	/* control.contended when it entered */
 	__u32 pad;
+};
+
+/* The driver's work function in an open callback. */
+enum mmuscope_work {
+	WORK_UNWATCHED = 0,
+	WORK_NOT_CALLED,
+	WORK_CALLED,
+};
+
+/* The only interval of an address space, see registry.bpf.h. */
+struct mmuscope_lone_interval {
+	__u64 node;		/* its address, 0: none is remembered */
+	__u64 start, last;
+	__u64 what;		/* as in the row key */
+	__u32 declines;
+	__u32 epoch;		/* control.registry_epoch */
+	__u64 pad[3];
+};
+
+/* The row key's `what` of the callback at an address: an id, or the address itself. */
+struct mmuscope_callback_id {
+	__u64 what;
+	__u32 declines;		/* 1 << event, as src/drivers.h has it */
+	__u32 seen;		/* by probes of its own: the walk passes over it */
 };
 
 struct mmuscope_cpu {
 	struct mmuscope_callback_slot slot;
+	struct mmuscope_lone_interval lone;
 	__u64 total[TOTAL_MAX];
 	__u64 pad[6];
 	__u32 hint[2][MMUSCOPE_HINTS];	/* last row used, of rows and of callback_rows */
+	struct mmuscope_row direct[MMUSCOPE_DIRECT_ROWS];
+	struct mmuscope_callback_row
+		direct_callback[MMUSCOPE_DIRECT_CALLBACKS * MMUSCOPE_DIRECT_ROWS];
 };
 
 enum mmuscope_scope {
@@ -178,20 +206,33 @@ struct mmuscope_config {
 	__u32 cpus;		/* possible CPUs */
 };
 
-/* The switch and what is shared between CPUs on the migration path only. */
+/*
+ * The switch, and what is shared between CPUs: written on the migration path and
+ * where two invalidations of one mm meet, never by one alone.
+ */
 struct mmuscope_control {
 	__u32 enabled;		/* written by user space */
 	__u32 generation;	/* written by user space: one more at each switch-on */
 	__u64 target_mm;	/* SCOPE_PROCESS: the process's mm, 0: not known yet */
-	__u64 pad[6];
+	__u64 work_watched;	/* written by user space: 1 << callback id */
+	__u32 registry;		/* written by user space: callbacks are seen by walking it */
+	__u32 registry_epoch;	/* one more at each insertion, and by user space */
+	__u32 registry_inserting; /* insertions that have begun and not ended */
+	__u32 pad0;
+	__u64 pad[3];
 	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
 	__u64 pad2[7];
+	__u32 contended;	/* callbacks that met another invalidation of their mm */
+	__u32 evidence_asked;	/* RING_CONTENDED was sent */
+	__u64 pad3[7];
 };
 
 enum mmuscope_ring_type {
 	RING_PROCESS = 1,	/* a process got its first row: its name */
 	RING_MODULE_LOADED,
 	RING_MODULE_GONE,
+	RING_CALLBACK,		/* a function that nobody knows yet; `start` is its address */
+	RING_CONTENDED,		/* sequence numbers will not do: watch the work functions */
 };
 
 struct mmuscope_ring_event {
@@ -205,8 +246,9 @@ struct mmuscope_ring_event {
 _Static_assert(sizeof(struct mmuscope_row_key) == 24, "row key layout");
 _Static_assert(sizeof(struct mmuscope_row) == 128, "a row is two cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_row) == 384, "callback row: six cache lines");
+_Static_assert(sizeof(struct mmuscope_callback_slot) == 48, "slot layout");
 _Static_assert(sizeof(struct mmuscope_cpu) % 64 == 0, "no cache line shared between CPUs");
-_Static_assert(sizeof(struct mmuscope_control) == 128, "switch and counters apart");
+_Static_assert(sizeof(struct mmuscope_control) == 192, "switch and counters apart");
 _Static_assert(sizeof(struct mmuscope_ring_event) == 72, "ring event layout");
 #endif
 

@@ -4,7 +4,7 @@
  * (mm/mmu_notifier.c). It runs only where the mm has subscribers. A start that
  * fails (-EAGAIN, the caller may not block) is not followed by an end.
  */
-#include "state.bpf.h"
+#include "registry.bpf.h"
 
 static __always_inline void window_push(struct task_state *st, u64 range)
 {
@@ -44,15 +44,10 @@ static __always_inline bool window_pop(struct task_state *st, u64 range)
 	return false;
 }
 
-static __always_inline void count_start(struct mmuscope_row *row,
-					const struct mmu_notifier_range *range, int ret)
+static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64 end, int ret)
 {
-	bool whole;
-
 	row->count[NOTIFICATION_CALLS]++;
-	row->count[NOTIFICATION_PAGES] += pages_of(range->start, range->end, &whole);
-	if (whole)
-		row->count[NOTIFICATION_WHOLE]++;
+	add_pages(&row->count[NOTIFICATION_PAGES], &row->count[NOTIFICATION_WHOLE], start, end);
 	if (ret)
 		row->count[NOTIFICATION_FAILED]++;
 }
@@ -63,67 +58,82 @@ static __always_inline void count_start(struct mmuscope_row *row,
  * callbacks.bpf.c.
  */
 static __always_inline int start_left(const struct mmu_notifier_range *range, int ret,
-				      const bool target)
+				      const bool target, const bool count)
 {
-	struct task_state *st = NULL;
+	struct migration_frame *m = NULL;
+	u32 cpu, event, phase = PHASE_OUTSIDE;
 	struct mmuscope_row *row;
 	struct mmuscope_cpu *c;
+	struct mm_struct *mm;
+	u64 start, end, performed;
 	struct process p;
-	u32 cpu, phase;
 
 	if (!control.enabled)
 		return 0;
-	if (target ? !is_target(range->mm) : !find_process(&p, range->mm))
+	mm = range->mm;
+	if (target) {
+		p.tgid = cfg.tgid;
+		p.start = 0;
+		if (!is_target(mm))
+			return 0;
+	} else if (!find_process(&p, mm)) {
 		return 0;
+	}
 	cpu = bpf_get_smp_processor_id();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
 	if (!target && cfg.paired) {
-		st = task_state(true);
-		phase = task_phase(st);
+		struct task_state *st = task_state(true);
+
+		m = migration_top(st);
 		if (st && !ret)
 			window_push(st, (u64)range);
-	} else {
-		phase = current_phase();
+	} else if (control.migrations_open) {
+		m = migration_top(task_state(false));
 	}
+	if (m)
+		phase = m->phase;
+	event = range->event;
+	start = range->start;
+	end = range->end;
 	cpu_add(c, TOTAL_STARTS, 1);
 	if (ret)
 		cpu_add(c, TOTAL_STARTS_FAILED, 1);
-	if (target || cfg.direct)
-		row = row_direct(cpu, &rows, 0, range->event, phase);
+	if (is_direct(event, target))
+		row = row_direct(c, event, phase);
+	else if (target)
+		row = row_search(c, 0, key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);
 	else
 		row = row_get(c, cpu, &rows, 0, p.start,
-			      key_word(&p, ROW_NOTIFICATION, range->event, phase, 0), 0);
+			      key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);
 	if (row)
-		count_start(row, range, ret);
+		count_start(row, start, end, ret);
+	if ((count || control.registry) && !ret) {
+		performed = walk_registry(c, &p, range, mm, start, end, event, phase, target);
+		if (m)
+			m->pages_performed += performed;
+	}
 	return 0;
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(range, ret, false);
+	return start_left(range, ret, false, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_start, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(range, ret, true);
+	return start_left(range, ret, true, false);
 }
 
-/* --no-latency for one process: no search, no totals beside the rows. */
+/* --no-latency for one process: the one program that its notifications cost. */
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
-int BPF_PROG(count_start_only, struct mmu_notifier_range *range, int ret)
+int BPF_PROG(target_count, struct mmu_notifier_range *range, int ret)
 {
-	struct mmuscope_row *row;
-
-	if (!control.enabled || !is_target(range->mm))
-		return 0;
-	row = row_direct(bpf_get_smp_processor_id(), &rows, 0, range->event, current_phase());
-	if (row)
-		count_start(row, range, ret);
-	return 0;
+	return start_left(range, ret, true, true);
 }
 
 SEC("?fentry/__mmu_notifier_invalidate_range_end")

@@ -14,6 +14,17 @@ int BPF_PROG(process_exec)
 	return 0;
 }
 
+/* The counted process gets a second thread, which may invalidate beside the first. */
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(thread_created, struct task_struct *parent, struct task_struct *child)
+{
+	if (!control.evidence_asked && (u32)child->tgid == cfg.tgid) {
+		control.evidence_asked = 1;
+		ring_send(RING_CONTENDED, NULL, NULL, 0);
+	}
+	return 0;
+}
+
 /* --children: what a counted process forks is counted too. */
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)

@@ -40,8 +40,10 @@ struct callback_frame {
 	u64 cur_seq;
 	u32 id;
 	u32 generation;
-	u32 seq_current;	/* invalidate_seq == cur_seq before the callback ran */
-	u32 worked;		/* the driver's work function was called */
+	u32 contended;		/* control.contended when it entered */
+	u32 met_another;	/* invalidation of its mm, when it entered */
+	u32 work;		/* enum mmuscope_work */
+	u32 pad;
 };
 
 struct window_frame {
@@ -125,6 +127,14 @@ struct task_hash_map {
 	__uint(max_entries, 4096);
 	__type(key, u64);
 	__type(value, struct task_state);
+};
+
+/* Address of a driver's function -> what its rows are keyed by. */
+struct callbacks_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, struct mmuscope_callback_id);
 };
 
 /* tgid -> start of the process, for SCOPE_PROCESSES. */
@@ -405,11 +415,25 @@ static __always_inline bool find_process(struct process *p, struct mm_struct *mm
 	return is_target(mm);
 }
 
-/* Pages of a range; 0 for the whole address space, as exit and MMU_NOTIFY_RELEASE give it. */
-static __always_inline u64 pages_of(u64 start, u64 end, bool *whole)
+/*
+ * Adds the pages of a range, and returns them. The whole address space, as exit and
+ * MMU_NOTIFY_RELEASE give it, is not counted in pages. The barriers keep the compiler
+ * from turning what never happens into selections that every call pays for.
+ */
+static __always_inline u64 add_pages(u64 *pages, u64 *whole, u64 start, u64 end)
 {
-	*whole = !start && end == ~0ULL;
-	return *whole ? 0 : (end - start) >> PAGE_SHIFT;
+	if (end == ~0ULL) {
+		barrier();
+		if (!start) {
+			++*whole;
+			barrier();
+			return 0;
+		}
+	}
+	end = (end - start) >> PAGE_SHIFT;
+	*pages += end;
+	barrier();
+	return end;
 }
 
 /* ---- rows ---- */
@@ -505,13 +529,37 @@ static __always_inline void *row_get(struct mmuscope_cpu *c, u32 cpu, void *map,
 	return row;
 }
 
-/* The same where one process is counted: a place by event and phase. */
-static __always_inline void *row_direct(u32 cpu, void *map, u32 id, u32 event, u32 phase)
+/* Out of line, for handlers that hardly ever come here. */
+static __noinline __attribute__((unused)) struct mmuscope_row *row_search(struct mmuscope_cpu *c, u64 start, u64 word,
+						  u64 what)
 {
-	u32 at = cpu << MMUSCOPE_DIRECT_SHIFT | id * MMUSCOPE_DIRECT_ROWS |
-		 MMUSCOPE_DIRECT_INDEX(phase & 7, event & (MMUSCOPE_EVENTS - 1));
+	return c ? row_get(c, bpf_get_smp_processor_id(), &rows, 0, start, word, what) : NULL;
+}
 
-	return bpf_map_lookup_elem(map, &at);
+static __noinline __attribute__((unused)) struct mmuscope_callback_row *callback_row_search(struct mmuscope_cpu *c,
+								    u64 start, u64 word, u64 what)
+{
+	return c ? row_get(c, bpf_get_smp_processor_id(), &callback_rows, 1, start, word, what) :
+		   NULL;
+}
+
+/* Where one process is counted: a place by event and phase. */
+static __always_inline struct mmuscope_row *row_direct(struct mmuscope_cpu *c, u32 event, u32 phase)
+{
+	return SLOT(c->direct, MMUSCOPE_DIRECT_INDEX(phase, event));
+}
+
+static __always_inline struct mmuscope_callback_row *callback_row_direct(struct mmuscope_cpu *c,
+									 u32 id, u32 event,
+									 u32 phase)
+{
+	return SLOT(c->direct_callback,
+		    id * MMUSCOPE_DIRECT_ROWS + MMUSCOPE_DIRECT_INDEX(phase, event));
+}
+
+static __always_inline bool is_direct(u32 event, const bool target)
+{
+	return (target || cfg.direct) && event < MMUSCOPE_DIRECT_EVENTS;
 }
 
 #endif

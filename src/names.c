@@ -61,6 +61,7 @@ static int new_callback(struct names *n, const char *symbol, const char *module,
 	snprintf(c->module, sizeof(c->module), "%s", module ? module : "");
 	c->kind = kind;
 	c->source = source;
+	c->address = 0;
 	return (int)n->callback_count++;
 }
 
@@ -88,7 +89,12 @@ const char *names__comm(const struct names *n, __u32 tgid, __u64 start)
 
 const struct name_callback *names__callback(const struct names *n, __u64 id)
 {
-	return id < n->callback_count ? &n->callbacks[id] : NULL;
+	if (id < n->callback_count)
+		return n->callbacks[id].address ? NULL : &n->callbacks[id];
+	for (size_t i = 0; i < n->callback_count; i++)
+		if (n->callbacks[i].address == id)
+			return &n->callbacks[i];
+	return NULL;
 }
 
 /* The nearest symbol at or below `address`, in one pass: kallsyms is not sorted across modules. */
@@ -121,6 +127,26 @@ static void find_symbol(__u64 address, char *out, size_t size)
 	else
 		snprintf(out, size, "%s+0x%" PRIx64 "%s%s", best, (uint64_t)(address - best_at),
 			 best_module[0] ? " " : "", best_module);
+}
+
+int names__add_function(struct names *n, __u64 address, const char *kind, const char *source)
+{
+	char text[sizeof(((struct name_owner *)0)->symbol)], *module;
+	int i;
+
+	find_symbol(address, text, sizeof(text));
+	/* "symbol+0x0 [module]" */
+	module = strchr(text, '[');
+	if (module) {
+		*module++ = '\0';
+		module[strcspn(module, "]")] = '\0';
+	}
+	text[strcspn(text, "+ ")] = '\0';
+	i = new_callback(n, text, module, kind, source);
+	if (i < 0)
+		return i;
+	n->callbacks[i].address = address;
+	return 0;
 }
 
 const char *names__owner(struct names *n, __u64 address)

@@ -19,6 +19,7 @@ struct name_callback {
 	char module[56];
 	const char *kind;	/* static string */
 	const char *source;	/* static string */
+	__u64 address;		/* of a function that was found; 0: known by its id */
 };
 
 struct name_owner {
@@ -48,7 +49,12 @@ int names__add_callback(struct names *n, const char *symbol, const char *module,
 /* comm of the process; "?" where unknown, "(unknown)" for tgid 0. */
 const char *names__comm(const struct names *n, __u32 tgid, __u64 start);
 
-/* NULL where the id is out of range. */
+/*
+ * The same for a function that only its address tells of. Returns 0 or -ENOMEM.
+ */
+int names__add_function(struct names *n, __u64 address, const char *kind, const char *source);
+
+/* By a row key's `what`, an id or an address. NULL where it is neither. */
 const struct name_callback *names__callback(const struct names *n, __u64 id);
 
 /*

@@ -14,6 +14,8 @@ const char *plan_source_name(enum plan_source source)
 		return "fentry";
 	case PLAN_KPROBE:
 		return "kprobe";
+	case PLAN_REGISTRY:
+		return "registry";
 	default:
 		return "-";
 	}
@@ -50,8 +52,9 @@ void plan__clear(struct plan *plan)
 	plan->count = 0;
 }
 
-void plan__decide(struct plan_target *t, const struct symbol_facts *facts, bool has_kprobe)
+void plan__decide(struct plan_target *t, const struct symbol_facts *facts, unsigned int rungs)
 {
+	const bool has_kprobe = rungs & RUNG(PLAN_KPROBE);
 	bool fentry = facts->in_btf && (facts->traceable || !facts->traceable_known);
 	const char *why_not_fentry;
 
@@ -68,8 +71,16 @@ void plan__decide(struct plan_target *t, const struct symbol_facts *facts, bool 
 			 "this kernel has no such function, or it was inlined");
 		return;
 	}
-	if (fentry && !(facts->prefer_kprobe && has_kprobe)) {
+	if (fentry && rungs & RUNG(PLAN_FENTRY) && !(facts->prefer_kprobe && has_kprobe)) {
 		t->source = PLAN_FENTRY;
+		return;
+	}
+	if (!(rungs & RUNG_PROBES)) {
+		if (facts->address)
+			t->source = PLAN_REGISTRY;
+		else
+			snprintf(t->reason, sizeof(t->reason),
+				 "its address is hidden: set kernel.kptr_restrict to 0 or 1");
 		return;
 	}
 	why_not_fentry = !facts->in_btf ? "it is not in BTF" :
@@ -80,7 +91,19 @@ void plan__decide(struct plan_target *t, const struct symbol_facts *facts, bool 
 		return;
 	}
 	t->source = PLAN_KPROBE;
-	snprintf(t->reason, sizeof(t->reason), "%s", why_not_fentry);
+	if (rungs & RUNG(PLAN_FENTRY))
+		snprintf(t->reason, sizeof(t->reason), "%s", why_not_fentry);
+}
+
+void plan__fall(struct plan_target *t, const struct symbol_facts *facts, unsigned int rungs)
+{
+	struct plan_target next = *t;
+
+	if (!(rungs & RUNG_PROBES))
+		next.source = rungs & RUNG(PLAN_REGISTRY) ? PLAN_REGISTRY : PLAN_NONE;
+	else
+		plan__decide(&next, facts, rungs);
+	t->source = next.source;
 }
 
 int module_users(const char *module)
@@ -105,7 +128,8 @@ int module_users(const char *module)
  * Returns 0, or -errno where the file cannot be opened.
  */
 static int scan_symbols(const char *path, int field, const struct plan *plan,
-			struct symbol_facts *facts, void (*hit)(struct symbol_facts *))
+			struct symbol_facts *facts,
+			void (*hit)(struct symbol_facts *, const char *line))
 {
 	char *line = NULL, tag[64];
 	FILE *f = fopen(path, "re");
@@ -135,7 +159,7 @@ static int scan_symbols(const char *path, int field, const struct plan *plan,
 				continue;
 			snprintf(tag, sizeof(tag), t->module[0] ? "[%s]" : "%s", t->module);
 			if (!strcmp(rest, tag))
-				hit(&facts[i]);
+				hit(&facts[i], line);
 		}
 	}
 	free(line);
@@ -143,14 +167,16 @@ static int scan_symbols(const char *path, int field, const struct plan *plan,
 	return 0;
 }
 
-static void hit_traceable(struct symbol_facts *facts)
+static void hit_traceable(struct symbol_facts *facts, const char *line)
 {
+	(void)line;
 	facts->traceable = true;
 }
 
-static void hit_kallsyms(struct symbol_facts *facts)
+static void hit_kallsyms(struct symbol_facts *facts, const char *line)
 {
 	facts->in_kallsyms = true;
+	facts->address = strtoull(line, NULL, 16);
 }
 
 static void read_btf(struct symbol_facts *facts, const struct plan *plan)
@@ -178,13 +204,13 @@ static void read_btf(struct symbol_facts *facts, const struct plan *plan)
 	btf__free(base);
 }
 
-void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan)
+void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, bool addresses)
 {
 	static const char *const sites[] = {
 		"/sys/kernel/tracing/available_filter_functions",
 		"/sys/kernel/debug/tracing/available_filter_functions",
 	};
-	bool all_in_btf = true;
+	bool all_in_btf = !addresses;
 	int r = -ENOENT;
 
 	memset(facts, 0, plan->count * sizeof(*facts));

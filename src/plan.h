@@ -14,7 +14,12 @@ enum plan_source {
 	PLAN_NONE = 0,		/* not observable; reason[] says why */
 	PLAN_FENTRY,		/* fentry, fexit or a BTF tracepoint */
 	PLAN_KPROBE,
+	PLAN_REGISTRY,		/* the walk at the exit of a notification, bpf/registry.bpf.h */
 };
+
+/* The rungs of the ladder that a target may use, best first in the enum's order. */
+#define RUNG(source) (1U << (source))
+#define RUNG_PROBES (RUNG(PLAN_FENTRY) | RUNG(PLAN_KPROBE))
 
 /* What a target is needed for; names are JSON metrics of the result. */
 struct plan_target {
@@ -39,13 +44,18 @@ struct symbol_facts {
 	bool traceable;		/* in available_filter_functions: has an ftrace site */
 	bool traceable_known;	/* that file could be read */
 	bool prefer_kprobe;	/* fentry would pin an idle module */
+	unsigned long long address; /* 0: hidden, or not asked for */
 };
 
 /*
- * Decides one target. Sets source, or PLAN_NONE and a reason that is a clause
- * ("module test_hmm is not loaded"). A target that is off keeps its reason.
+ * Decides one target, for the best of the rungs (RUNG() bits) that this kernel
+ * allows. Sets source, or PLAN_NONE and a reason that is a clause ("module
+ * test_hmm is not loaded"). A target that is off keeps its reason.
  */
-void plan__decide(struct plan_target *target, const struct symbol_facts *facts, bool has_kprobe);
+void plan__decide(struct plan_target *target, const struct symbol_facts *facts, unsigned int rungs);
+
+/* After a refusal: the best of the remaining rungs, if any; the refusal stays in reason[]. */
+void plan__fall(struct plan_target *target, const struct symbol_facts *facts, unsigned int rungs);
 
 /* Appends a target and returns it (valid until the next call), NULL: no memory. */
 struct plan_target *plan__add(struct plan *plan, const char *metric, const char *symbol,
@@ -53,15 +63,15 @@ struct plan_target *plan__add(struct plan *plan, const char *metric, const char 
 struct plan_target *plan__find(struct plan *plan, const char *symbol);
 void plan__clear(struct plan *plan);
 
-const char *plan_source_name(enum plan_source source); /* "fentry", "kprobe", "-" */
+const char *plan_source_name(enum plan_source source); /* "fentry", "kprobe", "registry", "-" */
 
 /*
  * Reads the facts about every target of the plan on the running kernel into
  * facts[plan->count], each file once: BTF, the list of ftrace sites, and
- * /proc/kallsyms only for what is not in BTF. What cannot be read counts as
- * not there. prefer_kprobe is left false.
+ * /proc/kallsyms only for addresses and for what is not in BTF. What cannot be
+ * read counts as not there. prefer_kprobe is left false.
  */
-void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan);
+void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, bool addresses);
 
 /* Users of a loaded module, from sysfs; -ENOENT where it is not loaded or built in. */
 int module_users(const char *module);

@@ -90,7 +90,7 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 						 t[TOTAL_ABANDONED_WINDOWS],
 		      "%ju = %ju + %ju, and %ju abandoned by a dying task", U(t[TOTAL_STARTS]),
 		      U(t[TOTAL_ENDS]), U(t[TOTAL_STARTS_FAILED]), U(t[TOTAL_ABANDONED_WINDOWS]));
-	/* --no-latency watches no entries, and keeps no totals beside the rows. */
+	/* --no-latency watches no entries. */
 	if (!r->interval && r->latency &&
 	    (!report__unobservable(r, "callbacks") || outcomes || t[TOTAL_CALLBACK_ENTRIES] ||
 	     t[TOTAL_CALLBACK_EXITS]))
@@ -104,7 +104,7 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 		      U(s.outcome[OUTCOME_FAILED]), U(s.outcome[OUTCOME_UNDETERMINED]));
 	if (!r->interval && !report__unobservable(r, "migrations"))
 		check_migrations(&c, t);
-	if (!r->interval && r->latency)
+	if (!r->interval)
 		check(&c, "phases sum to the total", s.notifications == t[TOTAL_STARTS],
 		      "%ju = %ju", U(s.notifications), U(t[TOTAL_STARTS]));
 	check(&c, "nothing lost",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "session.h"
+/* The life of a session: what it loads, switches on and reads. Callbacks: callbacks.c. */
+#include "session_impl.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,50 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "drivers.h"
-
-/* The skeletons name the kernel side's types. */
-typedef __u32 u32;
-typedef __u64 u64;
-#include "callback.skel.h"
-#include "core.skel.h"
-
-#define DEFAULT_ROW_SHIFT MMUSCOPE_DIRECT_SHIFT
+#define DEFAULT_ROW_SHIFT 12
 #define DEFAULT_RING_BYTES (256 * 1024)
 #define DRAIN_MS 1000
 
-/* One watched driver callback: an object of its own, see bpf/callbacks.bpf.c. */
-struct watch {
-	const struct driver_callback *driver;
-	struct callback_bpf *skel;
-	struct bpf_link *enter, *leave, *work;
-};
-
-struct session {
-	struct session_options options;
-	struct mmuscope_config config;
-	struct core_bpf *core;
-	struct watch *watches;
-	size_t watch_count;
-	struct ring_buffer *ring;
-	struct plan plan;
-	struct names names;
-	unsigned int cpus;
-	/* The maps, mapped: [cpu], [cpu << row_shift | row]. */
-	struct mmuscope_cpu *cpu;
-	struct mmuscope_row *rows;
-	struct mmuscope_callback_row *callback_rows;
-	size_t cpu_bytes, rows_bytes, callback_rows_bytes;
-	__u64 recursion_gone;	/* of callback objects that were closed */
-	__u64 recursion_base;	/* at the last session__reset() */
-};
-
 /* A function of the kernel proper and the programs that watch it, exits first: so no
  * call that is counted at its entry can leave unseen. */
+enum { CORE_TARGETS = 12 };
+
 struct core_target {
 	const char *metric;
 	const char *symbol;
@@ -62,30 +31,27 @@ struct core_target {
 	struct bpf_link **exit_link, **entry_link;
 };
 
-#define CORE_TARGETS 9
 
-/* Which of the handlers' versions fits, see bpf/callbacks.bpf.c. */
-static bool for_target(const struct mmuscope_config *c)
+bool session__for_one_process(const struct session *s)
 {
-	return c->direct && c->latency && !c->paired && c->slots;
-}
+	const struct mmuscope_config *c = &s->config;
 
-static bool for_counts(const struct mmuscope_config *c)
-{
-	return c->direct && !c->latency;
+	return c->direct && !c->paired && c->slots;
 }
 
 static void core_targets(const struct session *s, struct core_target t[CORE_TARGETS])
 {
-	const bool target = for_target(&s->config), count = for_counts(&s->config);
+	const bool target = session__for_one_process(s);
 	struct core_bpf *c = s->core;
 #define PROG(name) c->progs.name
 #define LINK(name) &c->links.name
 	const struct core_target all[CORE_TARGETS] = {
 		{ "notifications", "__mmu_notifier_invalidate_range_start",
-		  target ? PROG(target_start) : count ? PROG(count_start_only) :
-							PROG(notification_start),
-		  NULL, LINK(notification_start), NULL },
+		  !target		? PROG(notification_start) :
+		  s->config.latency	? PROG(target_start) :
+					  PROG(target_count),
+		  NULL,
+		  LINK(notification_start), NULL },
 		{ "notifications.ends", "__mmu_notifier_invalidate_range_end", NULL,
 		  target ? PROG(target_end) : PROG(notification_end), NULL,
 		  LINK(notification_end) },
@@ -103,6 +69,13 @@ static void core_targets(const struct session *s, struct core_target t[CORE_TARG
 		  LINK(evict_finalize_leave), NULL },
 		{ "faults", "hmm_range_fault", PROG(device_fault), NULL, LINK(device_fault),
 		  NULL },
+		{ "registry", "__mmu_notifier_release", NULL, PROG(registry_release), NULL,
+		  LINK(registry_release) },
+		{ "registry", "mmu_interval_notifier_insert", PROG(insert_leave),
+		  PROG(insert_enter), LINK(insert_leave), LINK(insert_enter) },
+		{ "registry", "mmu_interval_notifier_insert_locked", PROG(insert_locked_leave),
+		  PROG(insert_locked_enter), LINK(insert_locked_leave),
+		  LINK(insert_locked_enter) },
 	};
 #undef PROG
 #undef LINK
@@ -153,6 +126,19 @@ static bool may_trace(void)
 	if (f)
 		fclose(f);
 	return caps & 1ULL << 21 || (caps & 1ULL << 38 && caps & 1ULL << 39);
+}
+
+/* 0 where the process has gone. */
+static unsigned int threads_of(pid_t pid)
+{
+	unsigned int threads = 0;
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	if (!stat(path, &st))
+		threads = (unsigned int)st.st_nlink - 2;
+	return threads;
 }
 
 static bool kernel_has_enum(const char *type, const char *value)
@@ -239,7 +225,7 @@ int session__open(struct session **out, const struct session_options *options)
 		.has_loop = kernel_has_enum("bpf_func_id", "BPF_FUNC_loop"),
 		.slots = !preemptible(),
 		.direct = options->scope == SCOPE_PROCESS &&
-			  s->options.row_shift == MMUSCOPE_DIRECT_SHIFT,
+			  s->options.row_shift == DEFAULT_ROW_SHIFT,
 		.cpus = s->cpus,
 	};
 	*out = s;
@@ -264,9 +250,9 @@ static int set_up_plan(struct session *s)
 		t->off = true;
 		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
 	}
-	symbol_facts__read(facts, &s->plan);
+	symbol_facts__read(facts, &s->plan, false);
 	for (size_t i = 0; i < s->plan.count; i++)
-		plan__decide(&s->plan.targets[i], &facts[i], false);
+		plan__decide(&s->plan.targets[i], &facts[i], RUNG(PLAN_FENTRY));
 	free(facts);
 	return 0;
 }
@@ -299,6 +285,9 @@ static void drop_all_incomplete(struct plan *plan)
 	drop_incomplete(plan, "migrations", "migrate_vma_pages");
 	drop_incomplete(plan, "migrations", "migrate_vma_finalize");
 	drop_incomplete(plan, "evictions", "migrate_device_finalize");
+	drop_incomplete(plan, "registry", "__mmu_notifier_release");
+	drop_incomplete(plan, "registry", "mmu_interval_notifier_insert");
+	drop_incomplete(plan, "registry", "mmu_interval_notifier_insert_locked");
 }
 
 static int size_maps(struct session *s)
@@ -322,43 +311,12 @@ static int size_maps(struct session *s)
 	return err;
 }
 
-static int fill_free_rows(struct session *s, struct bpf_map *map, __u32 first)
+static int fill_free_rows(const struct session *s, const struct bpf_map *map)
 {
-	for (__u32 i = first; i < 1U << s->config.row_shift; i++)
+	for (__u32 i = 0; i < 1U << s->config.row_shift; i++)
 		if (bpf_map_update_elem(bpf_map__fd(map), NULL, &i, 0))
 			return -errno;
 	return 0;
-}
-
-/* Hands out the rows: the direct ones are taken, the rest are free indices. */
-static int set_up_rows(struct session *s)
-{
-	__u32 rows = s->config.direct ? MMUSCOPE_DIRECT_ROWS : 0;
-	__u32 callbacks = rows * MMUSCOPE_DIRECT_CALLBACKS;
-	int err;
-
-	s->cpu[0].total[ROWS_TAKEN] = rows;
-	s->cpu[0].total[CALLBACK_ROWS_TAKEN] = callbacks;
-	err = fill_free_rows(s, s->core->maps.free_rows, rows);
-	return err ?: fill_free_rows(s, s->core->maps.free_callback_rows, callbacks);
-}
-
-/* The key that a direct row has by its place. False where `i` is not one of them. */
-static bool direct_key(const struct session *s, __u64 i, enum mmuscope_row_kind kind,
-		       struct mmuscope_row_key *key)
-{
-	__u64 callbacks = kind == ROW_CALLBACK ? MMUSCOPE_DIRECT_CALLBACKS : 1;
-
-	if (!s->config.direct || i >= callbacks * MMUSCOPE_DIRECT_ROWS)
-		return false;
-	*key = (struct mmuscope_row_key){
-		.tgid = s->config.tgid,
-		.kind = kind,
-		.event = i % MMUSCOPE_EVENTS,
-		.phase = (__u8)(i % MMUSCOPE_DIRECT_ROWS / MMUSCOPE_EVENTS),
-		.what = i / MMUSCOPE_DIRECT_ROWS,
-	};
-	return true;
 }
 
 static void *map_counters(struct bpf_map *map, size_t *bytes)
@@ -412,6 +370,8 @@ int session__load(struct session *s)
 	bpf_program__set_autoload(s->core->progs.process_fork,
 				  s->config.scope == SCOPE_PROCESSES);
 	bpf_program__set_autoload(s->core->progs.process_exec, s->config.scope == SCOPE_PROCESS);
+	bpf_program__set_autoload(s->core->progs.thread_created,
+				  s->config.scope == SCOPE_PROCESS);
 	bpf_program__set_autoload(s->core->progs.module_loaded, true);
 	bpf_program__set_autoload(s->core->progs.module_gone, true);
 	*(struct mmuscope_config *)&s->core->rodata->cfg = s->config;
@@ -427,7 +387,8 @@ int session__load(struct session *s)
 	s->ring = ring_buffer__new(bpf_map__fd(s->core->maps.ring), ring_event, s, NULL);
 	if (!s->cpu || !s->rows || !s->callback_rows || !s->ring)
 		return say_load_failed(-errno);
-	err = set_up_rows(s);
+	err = fill_free_rows(s, s->core->maps.free_rows);
+	err = err ?: fill_free_rows(s, s->core->maps.free_callback_rows);
 	if (err)
 		return say_load_failed(err);
 	if (s->config.scope == SCOPE_PROCESSES && s->options.pid)
@@ -455,7 +416,7 @@ static int attach(struct bpf_program *prog, struct bpf_link **link)
 	return -errno;
 }
 
-static void mark_failed(struct plan_target *t, int err)
+void plan_target__refuse(struct plan_target *t, int err)
 {
 	t->source = PLAN_NONE;
 	snprintf(t->reason, sizeof(t->reason), "the kernel refused to attach: %s",
@@ -486,220 +447,11 @@ static void attach_core_target(struct plan *plan, struct core_target *target)
 		err = attach(target->entry, target->entry_link);
 	if (err) {
 		detach_core_target(target);
-		mark_failed(t, err);
+		plan_target__refuse(t, err);
 	}
 }
 
-/* ---- callbacks ---- */
-
-static int share_maps(const struct session *s, struct callback_bpf *skel)
-{
-	struct bpf_map *map, *shared;
-	int err;
-
-	bpf_object__for_each_map(map, skel->obj) {
-		const char *name = bpf_map__name(map);
-
-		if (strstr(name, ".rodata"))
-			continue;
-		shared = bpf_object__find_map_by_name(s->core->obj, name);
-		if (!shared)
-			return -ENOENT;
-		if (bpf_map__fd(shared) < 0) {
-			bpf_map__set_autocreate(map, false);
-			continue;
-		}
-		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* The handlers of this callback: which program enters and which leaves. */
-struct handlers {
-	struct bpf_program *enter, *leave;
-};
-
-static struct handlers choose_handlers(const struct session *s, struct callback_bpf *skel,
-				       enum plan_source source, int id)
-{
-	bool place = id < MMUSCOPE_DIRECT_CALLBACKS;
-
-	if (source == PLAN_KPROBE)
-		return (struct handlers){ skel->progs.interval_kprobe,
-					  skel->progs.interval_kretprobe };
-	if (place && for_target(&s->config))
-		return (struct handlers){ skel->progs.target_fentry, skel->progs.target_fexit };
-	if (place && for_counts(&s->config))
-		return (struct handlers){ NULL, skel->progs.count_fexit };
-	return (struct handlers){ s->config.latency ? skel->progs.interval_fentry : NULL,
-				  skel->progs.interval_fexit };
-}
-
-static int prepare_handlers(const struct handlers *h, const struct plan_target *t)
-{
-	int err = 0;
-
-	bpf_program__set_autoload(h->leave, true);
-	if (h->enter)
-		bpf_program__set_autoload(h->enter, true);
-	if (t->source == PLAN_KPROBE)
-		return 0;
-	err = bpf_program__set_attach_target(h->leave, 0, t->symbol);
-	if (h->enter)
-		err = err ?: bpf_program__set_attach_target(h->enter, 0, t->symbol);
-	return err;
-}
-
-static int prepare_work(struct callback_bpf *skel, const struct plan_target *work)
-{
-	if (!work)
-		return 0;
-	if (work->source == PLAN_KPROBE) {
-		bpf_program__set_autoload(skel->progs.work_kprobe, true);
-		return 0;
-	}
-	bpf_program__set_autoload(skel->progs.work_fentry, true);
-	return bpf_program__set_attach_target(skel->progs.work_fentry, 0, work->symbol);
-}
-
-/* Before the callback itself: no callback is counted whose work could be missed. */
-static int attach_work(struct watch *w, const struct plan_target *work)
-{
-	if (!work)
-		return 0;
-	w->work = work->source == PLAN_KPROBE ?
-			  bpf_program__attach_kprobe(w->skel->progs.work_kprobe, false,
-						     work->symbol) :
-			  bpf_program__attach(w->skel->progs.work_fentry);
-	return w->work ? 0 : -errno;
-}
-
-/* Exit before entry: no entry is counted whose exit could be missed. */
-static int attach_handlers(struct watch *w, const struct handlers *h, const struct plan_target *t)
-{
-	if (t->source == PLAN_KPROBE) {
-		w->leave = bpf_program__attach_kprobe(h->leave, true, t->symbol);
-		if (w->leave)
-			w->enter = bpf_program__attach_kprobe(h->enter, false, t->symbol);
-		return w->enter ? 0 : -errno;
-	}
-	w->leave = bpf_program__attach(h->leave);
-	if (!w->leave)
-		return -errno;
-	if (h->enter)
-		w->enter = bpf_program__attach(h->enter);
-	return h->enter && !w->enter ? -errno : 0;
-}
-
-static void watch__close(struct watch *w)
-{
-	bpf_link__destroy(w->enter);
-	bpf_link__destroy(w->leave);
-	bpf_link__destroy(w->work);
-	callback_bpf__destroy(w->skel);
-}
-
-/* Loads and attaches one callback as the plan says. An error is the target's alone. */
-static void watch_callback(struct session *s, const struct driver_callback *driver)
-{
-	struct plan_target *t = plan__find(&s->plan, driver->symbol);
-	struct plan_target *work = driver->work ? plan__find(&s->plan, driver->work) : NULL;
-	struct watch w = { .driver = driver }, *watches;
-	struct handlers handlers;
-	int err, id;
-
-	if (t->source == PLAN_NONE)
-		return;
-	if (work && work->source == PLAN_NONE)
-		work = NULL;
-	id = names__add_callback(&s->names, driver->symbol, driver->module, driver->kind,
-				 plan_source_name(t->source));
-	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
-	if (watches)
-		s->watches = watches;
-	w.skel = callback_bpf__open();
-	err = -ENOMEM;
-	if (!watches || id < 0 || !w.skel)
-		goto failed;
-	w.skel->rodata->callback_id = (__u32)id;
-	w.skel->rodata->callback_declines = driver->declines;
-	w.skel->rodata->callback_has_work = work != NULL;
-	*(struct mmuscope_config *)&w.skel->rodata->cfg = s->config;
-	handlers = choose_handlers(s, w.skel, t->source, id);
-	err = share_maps(s, w.skel);
-	err = err ?: prepare_handlers(&handlers, t);
-	err = err ?: prepare_work(w.skel, work);
-	err = err ?: callback_bpf__load(w.skel);
-	err = err ?: attach_work(&w, work);
-	err = err ?: attach_handlers(&w, &handlers, t);
-	if (err)
-		goto failed;
-	s->watches[s->watch_count++] = w;
-	return;
-failed:
-	mark_failed(t, err);
-	watch__close(&w);
-}
-
-static void switch_evidence_off(const struct session_options *o, struct plan_target *t)
-{
-	t->off = !o->latency || o->one_thread;
-	if (t->off)
-		snprintf(t->reason, sizeof(t->reason), "%s",
-			 o->latency ? "not needed where one thread is counted" :
-				      "switched off by --no-latency");
-}
-
-/* Plans and attaches the callbacks of one module, or of all that are loaded (NULL). */
-static int watch_module(struct session *s, const char *module)
-{
-	struct plan plan = {};
-	struct symbol_facts *facts = NULL;
-	int err = -ENOMEM;
-
-	for (size_t i = 0; i < driver_callback_count; i++) {
-		const struct driver_callback *d = &driver_callbacks[i];
-
-		if (module && strcmp(d->module, module))
-			continue;
-		if (!plan__add(&plan, "callbacks", d->symbol, d->module) ||
-		    (d->work && !plan__add(&plan, "callbacks.evidence", d->work, d->module)))
-			goto cleanup;
-	}
-	err = 0;
-	if (!plan.count)
-		goto cleanup;
-	facts = calloc(plan.count, sizeof(*facts));
-	if (!facts)
-		goto cleanup;
-	symbol_facts__read(facts, &plan);
-	for (size_t i = 0; i < plan.count; i++) {
-		struct plan_target *t = plan__find(&s->plan, plan.targets[i].symbol);
-
-		/* What is in use cannot be unloaded anyway; an idle module must stay free to go. */
-		facts[i].prefer_kprobe = s->options.running &&
-					 module_users(plan.targets[i].module) <= 0;
-		if (!strcmp(plan.targets[i].metric, "callbacks.evidence"))
-			switch_evidence_off(&s->options, &plan.targets[i]);
-		plan__decide(&plan.targets[i], &facts[i], true);
-		if (!t)
-			t = plan__add(&s->plan, plan.targets[i].metric, plan.targets[i].symbol,
-				      plan.targets[i].module);
-		if (t)
-			*t = plan.targets[i];
-	}
-	for (size_t i = 0; i < driver_callback_count; i++)
-		if (!module || !strcmp(driver_callbacks[i].module, module))
-			watch_callback(s, &driver_callbacks[i]);
-cleanup:
-	free(facts);
-	plan__clear(&plan);
-	return err;
-}
-
-static __u64 recursion_misses(struct bpf_object *obj)
+__u64 session__recursion_misses(struct bpf_object *obj)
 {
 	struct bpf_program *prog;
 	__u64 sum = 0;
@@ -717,39 +469,12 @@ static __u64 recursion_misses(struct bpf_object *obj)
 
 static __u64 recursion_sum(const struct session *s)
 {
-	__u64 sum = recursion_misses(s->core->obj);
+	__u64 sum = session__recursion_misses(s->core->obj);
 
 	for (size_t i = 0; i < s->watch_count; i++)
-		sum += recursion_misses(s->watches[i].skel->obj);
+		if (s->watches[i].skel)
+			sum += session__recursion_misses(s->watches[i].skel->obj);
 	return sum;
-}
-
-static void mark_removed(struct session *s, const char *symbol, const char *module)
-{
-	struct plan_target *t = plan__find(&s->plan, symbol);
-
-	t->source = PLAN_NONE;
-	snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
-}
-
-static void unwatch_module(struct session *s, const char *module)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->watch_count; i++) {
-		struct watch *w = &s->watches[i];
-
-		if (strcmp(w->driver->module, module)) {
-			s->watches[kept++] = *w;
-			continue;
-		}
-		s->recursion_gone += recursion_misses(w->skel->obj);
-		watch__close(w);
-		mark_removed(s, w->driver->symbol, module);
-		if (w->driver->work)
-			mark_removed(s, w->driver->work, module);
-	}
-	s->watch_count = kept;
 }
 
 int session__attach(struct session *s)
@@ -763,6 +488,10 @@ int session__attach(struct session *s)
 	err = err ?: attach(s->core->progs.process_exit, &s->core->links.process_exit);
 	if (s->config.scope == SCOPE_PROCESS)
 		err = err ?: attach(s->core->progs.process_exec, &s->core->links.process_exec);
+	if (s->config.scope == SCOPE_PROCESS)
+		err = err ?: attach(s->core->progs.thread_created, &s->core->links.thread_created);
+	/* After the program that tells of a second thread, so that none is missed. */
+	s->contended = s->config.scope != SCOPE_PROCESS || threads_of(s->options.pid) != 1;
 	if (s->config.scope == SCOPE_PROCESSES)
 		err = err ?: attach(s->core->progs.process_fork, &s->core->links.process_fork);
 	if (err)
@@ -782,7 +511,7 @@ int session__attach(struct session *s)
 		    t->reason);
 		return -EOPNOTSUPP;
 	}
-	return watch_module(s, NULL);
+	return callbacks__add_module(s, NULL);
 }
 
 /* ---- the switch ---- */
@@ -831,6 +560,8 @@ volatile __u32 *session__switch(struct session *s)
 	return &s->core->data_control->control.enabled;
 }
 
+/* ---- rows: first those with places, then those that were given out ---- */
+
 /* How many row indices were given out; no row beyond has ever been used. */
 static __u64 rows_taken(const struct session *s, enum mmuscope_total which)
 {
@@ -839,24 +570,73 @@ static __u64 rows_taken(const struct session *s, enum mmuscope_total which)
 	return n < max ? n : max;
 }
 
+static __u64 places(const struct session *s)
+{
+	return s->config.direct ? MMUSCOPE_DIRECT_ROWS : 0;
+}
+
+static __u64 callback_places(const struct session *s)
+{
+	return places(s) * MMUSCOPE_DIRECT_CALLBACKS;
+}
+
+static __u64 row_count(const struct session *s)
+{
+	return places(s) + rows_taken(s, ROWS_TAKEN);
+}
+
+static __u64 callback_row_count(const struct session *s)
+{
+	return callback_places(s) + rows_taken(s, CALLBACK_ROWS_TAKEN);
+}
+
+static struct mmuscope_row *row_at(const struct session *s, unsigned int cpu, __u64 i)
+{
+	if (i < places(s))
+		return &s->cpu[cpu].direct[i];
+	return &s->rows[(__u64)cpu << s->config.row_shift | (i - places(s))];
+}
+
+static struct mmuscope_callback_row *callback_row_at(const struct session *s, unsigned int cpu,
+						     __u64 i)
+{
+	if (i < callback_places(s))
+		return &s->cpu[cpu].direct_callback[i];
+	return &s->callback_rows[(__u64)cpu << s->config.row_shift | (i - callback_places(s))];
+}
+
+/* The key that row `i` has by its place; false where it carries its own. */
+static bool key_by_place(const struct session *s, __u64 i, enum mmuscope_row_kind kind,
+			 struct mmuscope_row_key *key)
+{
+	if (i >= (kind == ROW_CALLBACK ? callback_places(s) : places(s)))
+		return false;
+	*key = (struct mmuscope_row_key){
+		.tgid = s->config.tgid,
+		.kind = kind,
+		.event = i % MMUSCOPE_DIRECT_EVENTS,
+		.phase = (__u8)(i % MMUSCOPE_DIRECT_ROWS / MMUSCOPE_DIRECT_EVENTS),
+		.what = i / MMUSCOPE_DIRECT_ROWS,
+	};
+	return true;
+}
+
 /* The keys stay, and with them the indices that the kernel side has given out. */
 void session__reset(struct session *s)
 {
-	__u64 rows = rows_taken(s, ROWS_TAKEN);
-	__u64 callbacks = rows_taken(s, CALLBACK_ROWS_TAKEN);
+	__u64 rows = row_count(s), callbacks = callback_row_count(s);
 
 	for (unsigned int c = 0; c < s->cpus; c++) {
 		for (int t = 0; t < TOTAL_MAX; t++)
 			if (t != ROWS_TAKEN && t != CALLBACK_ROWS_TAKEN)
 				s->cpu[c].total[t] = 0;
 		for (__u64 i = 0; i < rows; i++) {
-			struct mmuscope_row *row = &s->rows[(__u64)c << s->config.row_shift | i];
+			struct mmuscope_row *row = row_at(s, c, i);
 
 			memset(row->count, 0, sizeof(row->count));
 		}
 		for (__u64 i = 0; i < callbacks; i++) {
-			struct mmuscope_callback_row *row =
-				&s->callback_rows[(__u64)c << s->config.row_shift | i];
+			struct mmuscope_callback_row *row = callback_row_at(s, c, i);
 
 			if (!callback_row__delivered(row))
 				continue;
@@ -881,9 +661,14 @@ static int ring_event(void *ctx, void *data, size_t size)
 	case RING_PROCESS:
 		return names__add_process(&s->names, e->tgid, e->start, e->name);
 	case RING_MODULE_LOADED:
-		return watch_module(s, e->name);
+		return callbacks__add_module(s, e->name);
 	case RING_MODULE_GONE:
-		unwatch_module(s, e->name);
+		callbacks__remove_module(s, e->name);
+		return 0;
+	case RING_CALLBACK:
+		return callbacks__found(s, e->start);
+	case RING_CONTENDED:
+		callbacks__watch_work(s);
 		return 0;
 	}
 	return 0;
@@ -903,21 +688,20 @@ int session__poll_fd(const struct session *s)
 
 static int sum_rows(const struct session *s, struct snapshot *snap)
 {
-	__u64 n = rows_taken(s, ROWS_TAKEN);
+	__u64 n = row_count(s);
 
 	for (__u64 i = 0; i < n; i++) {
 		struct mmuscope_row *to = NULL;
 		struct mmuscope_row_key key;
-		bool direct = direct_key(s, i, ROW_NOTIFICATION, &key);
+		bool placed = key_by_place(s, i, ROW_NOTIFICATION, &key);
 
 		for (unsigned int c = 0; c < s->cpus; c++) {
-			const struct mmuscope_row *from =
-				&s->rows[(__u64)c << s->config.row_shift | i];
+			const struct mmuscope_row *from = row_at(s, c, i);
 
 			/* A row that this CPU has not used has no key there, and no counts. */
 			if (!from->count[0])
 				continue;
-			to = to ?: snapshot__add_row(snap, direct ? &key : &from->key);
+			to = to ?: snapshot__add_row(snap, placed ? &key : &from->key);
 			if (!to)
 				return -ENOMEM;
 			for (int k = 0; k < MMUSCOPE_COUNTS; k++)
@@ -946,23 +730,19 @@ static void add_callback_row(struct mmuscope_callback_row *to,
 
 static int sum_callback_rows(const struct session *s, struct snapshot *snap)
 {
-	__u64 n = rows_taken(s, CALLBACK_ROWS_TAKEN);
+	__u64 n = callback_row_count(s);
 
 	for (__u64 i = 0; i < n; i++) {
 		struct mmuscope_callback_row *to = NULL;
 		struct mmuscope_row_key key;
-		bool direct = direct_key(s, i, ROW_CALLBACK, &key);
+		bool placed = key_by_place(s, i, ROW_CALLBACK, &key);
 
-		/* Places of callbacks that there are not: memory that need not be touched. */
-		if (direct && key.what >= s->names.callback_count)
-			continue;
 		for (unsigned int c = 0; c < s->cpus; c++) {
-			const struct mmuscope_callback_row *from =
-				&s->callback_rows[(__u64)c << s->config.row_shift | i];
+			const struct mmuscope_callback_row *from = callback_row_at(s, c, i);
 
 			if (!callback_row__delivered(from))
 				continue;
-			to = to ?: snapshot__add_callback(snap, direct ? &key : &from->key);
+			to = to ?: snapshot__add_callback(snap, placed ? &key : &from->key);
 			if (!to)
 				return -ENOMEM;
 			add_callback_row(to, from);
@@ -1011,9 +791,7 @@ void session__free(struct session *s)
 	if (!s)
 		return;
 	ring_buffer__free(s->ring);
-	for (size_t i = 0; i < s->watch_count; i++)
-		watch__close(&s->watches[i]);
-	free(s->watches);
+	callbacks__close(s);
 	if (s->cpu)
 		munmap(s->cpu, s->cpu_bytes);
 	if (s->rows)

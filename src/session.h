@@ -30,8 +30,6 @@ struct session_options {
 	pid_t pid;		/* SCOPE_PROCESS; SCOPE_PROCESSES: the first one */
 	__u64 cgroup_id;	/* SCOPE_CGROUP: inode of the folder in cgroup2 */
 	bool latency;		/* histograms; also entries of callbacks, ends, totals */
-	bool one_thread;	/* the scope is one process of one thread: its sequence
-				 * numbers can be trusted, no work function is watched */
 	bool running;		/* the scope may be in the middle of things when counting
 				 * starts or ends: pair every end with its start */
 	unsigned int row_shift;	/* room for 1 << row_shift rows of each kind; 0: default */

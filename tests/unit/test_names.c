@@ -91,11 +91,17 @@ static void numbers_callbacks(void **state)
 	assert_string_equal(names__callback(&n, 2)->source, "kprobe");
 	assert_null(names__callback(&n, 3));
 	assert_null(names__callback(&n, UINT64_MAX));
+	/* A function that was found has its address in the rows, and no id. */
+	assert_int_equal(names__add_function(&n, 0x123456789abc, "interval", "registry"), 0);
+	assert_null(names__callback(&n, 3));
+	assert_string_equal(names__callback(&n, 0x123456789abc)->symbol, "0x123456789abc");
+	assert_string_equal(names__callback(&n, 0x123456789abc)->source, "registry");
+	assert_null(names__callback(&n, 0x123456789abd));
 
 	memset(symbol, 'x', sizeof(symbol) - 1);
 	symbol[sizeof(symbol) - 1] = '\0';
-	assert_int_equal(names__add_callback(&n, symbol, symbol, "interval", "fentry"), 3);
-	c = names__callback(&n, 3);
+	assert_int_equal(names__add_callback(&n, symbol, symbol, "interval", "fentry"), 4);
+	c = names__callback(&n, 4);
 	assert_int_equal(strlen(c->symbol), sizeof(c->symbol) - 1);
 	assert_int_equal(strlen(c->module), sizeof(c->module) - 1);
 	names__clear(&n);

@@ -14,52 +14,66 @@ static const char not_loaded[] = "module test_hmm is not loaded";
 static const char no_function[] = "this kernel has no such function, or it was inlined";
 static const char not_in_btf[] = "it is not in BTF";
 static const char no_site[] = "it has no ftrace site";
+static const char hidden[] = "its address is hidden: set kernel.kptr_restrict to 0 or 1";
 static const char pins[] = "fentry would keep an idle module from being unloaded";
 
 /* One decision, written down by hand. */
 struct decision {
 	const char *module;
 	struct symbol_facts facts;
-	bool has_kprobe;
+	unsigned int rungs;
 	enum plan_source source;
 	const char *reason;
 };
 
 /* In the order of struct symbol_facts. */
 #define FACTS(loaded, kallsyms, btf, traceable, known, prefer) \
-	{ loaded, kallsyms, btf, traceable, known, prefer }
+	{ loaded, kallsyms, btf, traceable, known, prefer, 0 }
+#define F RUNG(PLAN_FENTRY)
+#define FK RUNG_PROBES
+#define K RUNG(PLAN_KPROBE)
+#define R RUNG(PLAN_REGISTRY)
 
 static void decides_as_the_kernel_allows(void **state)
 {
 	static const struct decision decisions[] = {
 		/* All is there. */
-		{ "", FACTS(1, 0, 1, 1, 1, 0), false, PLAN_FENTRY, "" },
-		{ "", FACTS(1, 1, 1, 1, 1, 0), true, PLAN_FENTRY, "" },
-		{ "test_hmm", FACTS(1, 0, 1, 1, 1, 0), true, PLAN_FENTRY, "" },
+		{ "", FACTS(1, 0, 1, 1, 1, 0), F, PLAN_FENTRY, "" },
+		{ "", FACTS(1, 1, 1, 1, 1, 0), FK, PLAN_FENTRY, "" },
+		{ "test_hmm", FACTS(1, 0, 1, 1, 1, 0), FK, PLAN_FENTRY, "" },
 		/* The list of ftrace sites could not be read: try it. */
-		{ "", FACTS(1, 0, 1, 0, 0, 0), false, PLAN_FENTRY, "" },
+		{ "", FACTS(1, 0, 1, 0, 0, 0), F, PLAN_FENTRY, "" },
 		/* lib/ is built without ftrace. */
-		{ "test_hmm", FACTS(1, 0, 1, 0, 1, 0), true, PLAN_KPROBE, no_site },
-		{ "", FACTS(1, 0, 1, 0, 1, 0), false, PLAN_NONE,
+		{ "test_hmm", FACTS(1, 0, 1, 0, 1, 0), FK, PLAN_KPROBE, no_site },
+		{ "", FACTS(1, 0, 1, 0, 1, 0), F, PLAN_NONE,
 		  "no fentry: it has no ftrace site" },
 		/* 5.10 has no BTF of modules. */
-		{ "test_hmm", FACTS(1, 1, 0, 1, 1, 0), true, PLAN_KPROBE, not_in_btf },
-		{ "", FACTS(1, 1, 0, 1, 1, 0), false, PLAN_NONE, "no fentry: it is not in BTF" },
+		{ "test_hmm", FACTS(1, 1, 0, 1, 1, 0), FK, PLAN_KPROBE, not_in_btf },
+		{ "", FACTS(1, 1, 0, 1, 1, 0), F, PLAN_NONE, "no fentry: it is not in BTF" },
 		/* An idle module must stay free to go; without kprobes it cannot. */
-		{ "test_hmm", FACTS(1, 0, 1, 1, 1, 1), true, PLAN_KPROBE, pins },
-		{ "test_hmm", FACTS(1, 0, 1, 0, 0, 1), true, PLAN_KPROBE, pins },
-		{ "test_hmm", FACTS(1, 0, 1, 1, 1, 1), false, PLAN_FENTRY, "" },
+		{ "test_hmm", FACTS(1, 0, 1, 1, 1, 1), FK, PLAN_KPROBE, pins },
+		{ "test_hmm", FACTS(1, 0, 1, 0, 0, 1), FK, PLAN_KPROBE, pins },
+		{ "test_hmm", FACTS(1, 0, 1, 1, 1, 1), F, PLAN_FENTRY, "" },
 		/* The stronger reason is told. */
-		{ "test_hmm", FACTS(1, 1, 0, 1, 1, 1), true, PLAN_KPROBE, not_in_btf },
-		{ "test_hmm", FACTS(1, 0, 1, 0, 1, 1), true, PLAN_KPROBE, no_site },
+		{ "test_hmm", FACTS(1, 1, 0, 1, 1, 1), FK, PLAN_KPROBE, not_in_btf },
+		{ "test_hmm", FACTS(1, 0, 1, 0, 1, 1), FK, PLAN_KPROBE, no_site },
 		/* Inlined, or of another version. */
-		{ "", FACTS(1, 0, 0, 0, 1, 0), true, PLAN_NONE, no_function },
-		{ "", FACTS(1, 0, 0, 1, 1, 0), false, PLAN_NONE, no_function },
-		{ "test_hmm", FACTS(1, 0, 0, 0, 0, 1), true, PLAN_NONE, no_function },
+		{ "", FACTS(1, 0, 0, 0, 1, 0), FK, PLAN_NONE, no_function },
+		{ "", FACTS(1, 0, 0, 1, 1, 0), F, PLAN_NONE, no_function },
+		{ "test_hmm", FACTS(1, 0, 0, 0, 0, 1), FK, PLAN_NONE, no_function },
 		/* Not loaded comes before anything else; the kernel proper is always loaded. */
-		{ "test_hmm", FACTS(0, 0, 0, 0, 0, 0), true, PLAN_NONE, not_loaded },
-		{ "test_hmm", FACTS(0, 1, 1, 1, 1, 1), true, PLAN_NONE, not_loaded },
-		{ "", FACTS(0, 1, 1, 1, 1, 0), false, PLAN_FENTRY, "" },
+		{ "test_hmm", FACTS(0, 0, 0, 0, 0, 0), FK, PLAN_NONE, not_loaded },
+		{ "test_hmm", FACTS(0, 1, 1, 1, 1, 1), FK, PLAN_NONE, not_loaded },
+		{ "", FACTS(0, 1, 1, 1, 1, 0), F, PLAN_FENTRY, "" },
+		/* The walk of the registry is the last rung, not the first. */
+		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), FK | R, PLAN_FENTRY, "" },
+		{ "test_hmm", FACTS(1, 1, 1, 0, 1, 0), FK | R, PLAN_KPROBE, no_site },
+		/* One rung alone: by --via, or the walk by --no-latency. */
+		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 1), F, PLAN_FENTRY, "" },
+		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), K, PLAN_KPROBE, "" },
+		{ "test_hmm", { 1, 1, 1, 1, 1, 0, 0xffffffffc0000000 }, R, PLAN_REGISTRY, "" },
+		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), R, PLAN_NONE, hidden },
+		{ "test_hmm", FACTS(0, 0, 0, 0, 1, 0), R, PLAN_NONE, not_loaded },
 	};
 
 	(void)state;
@@ -68,7 +82,7 @@ static void decides_as_the_kernel_allows(void **state)
 		struct plan_target t = { .source = PLAN_KPROBE, .reason = "of an earlier time" };
 
 		strcpy(t.module, d->module);
-		plan__decide(&t, &d->facts, d->has_kprobe);
+		plan__decide(&t, &d->facts, d->rungs);
 		if (t.source != d->source || strcmp(t.reason, d->reason))
 			fail_msg("decision %zu: %s (%s), not %s (%s)", i,
 				 plan_source_name(t.source), t.reason, plan_source_name(d->source),
@@ -94,7 +108,7 @@ static void check_combination(unsigned int bits)
 
 	if (module)
 		strcpy(t.module, "m");
-	plan__decide(&t, &facts, has_kprobe);
+	plan__decide(&t, &facts, has_kprobe ? FK : F);
 	/* What is there and can be seen in any way is seen. */
 	assert_int_equal(t.source != PLAN_NONE, there && (fentry || has_kprobe));
 	/* By kprobe only where fentry cannot, or must not. */
@@ -107,7 +121,7 @@ static void check_combination(unsigned int bits)
 
 	/* Off is off, for the reason that was given. */
 	t = (struct plan_target){ .off = true, .source = PLAN_FENTRY, .reason = "by --no-latency" };
-	plan__decide(&t, &facts, has_kprobe);
+	plan__decide(&t, &facts, has_kprobe ? FK : F);
 	assert_int_equal(t.source, PLAN_NONE);
 	assert_string_equal(t.reason, "by --no-latency");
 }
@@ -162,7 +176,7 @@ static void cuts_names_that_are_too_long(void **state)
 	assert_non_null(t);
 	assert_int_equal(strlen(t->symbol), sizeof(t->symbol) - 1);
 	assert_int_equal(strlen(t->module), sizeof(t->module) - 1);
-	plan__decide(t, &(struct symbol_facts){}, true);
+	plan__decide(t, &(struct symbol_facts){}, FK | R);
 	assert_int_equal(t->source, PLAN_NONE);
 	plan__clear(&plan);
 }
@@ -172,7 +186,24 @@ static void names_the_sources(void **state)
 	(void)state;
 	assert_string_equal(plan_source_name(PLAN_FENTRY), "fentry");
 	assert_string_equal(plan_source_name(PLAN_KPROBE), "kprobe");
+	assert_string_equal(plan_source_name(PLAN_REGISTRY), "registry");
 	assert_string_equal(plan_source_name(PLAN_NONE), "-");
+}
+
+/* What the kernel refuses falls to the next rung, and keeps the refusal as its reason. */
+static void falls_rung_by_rung(void **state)
+{
+	const struct symbol_facts facts = FACTS(1, 1, 1, 1, 1, 0);
+	struct plan_target t = { .module = "m", .reason = "refused" };
+
+	(void)state;
+	plan__fall(&t, &facts, K | R);
+	assert_int_equal(t.source, PLAN_KPROBE);
+	plan__fall(&t, &facts, R);
+	assert_int_equal(t.source, PLAN_REGISTRY);
+	plan__fall(&t, &facts, 0);
+	assert_int_equal(t.source, PLAN_NONE);
+	assert_string_equal(t.reason, "refused");
 }
 
 /* On whatever kernel this runs: none of it is there, and that is told. */
@@ -186,7 +217,7 @@ static void what_does_not_exist_is_not_there(void **state)
 	assert_non_null(plan__add(&plan, "faults", "mmuscope_no_such_function", NULL));
 	assert_non_null(plan__add(&plan, "callbacks", "f", "no_such_module"));
 	memset(facts, 0xff, sizeof(facts));
-	symbol_facts__read(facts, &plan);
+	symbol_facts__read(facts, &plan, true);
 	assert_true(facts[0].module_loaded);
 	assert_false(facts[1].module_loaded);
 	for (int i = 0; i < 2; i++) {
@@ -194,6 +225,7 @@ static void what_does_not_exist_is_not_there(void **state)
 		assert_false(facts[i].in_btf);
 		assert_false(facts[i].traceable);
 		assert_false(facts[i].prefer_kprobe);
+		assert_int_equal(facts[i].address, 0);
 	}
 	plan__clear(&plan);
 }
@@ -206,6 +238,7 @@ int main(void)
 		cmocka_unit_test(adds_and_finds),
 		cmocka_unit_test(cuts_names_that_are_too_long),
 		cmocka_unit_test(names_the_sources),
+		cmocka_unit_test(falls_rung_by_rung),
 		cmocka_unit_test(what_does_not_exist_is_not_there),
 	};
 

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The drivers' callbacks: each on the best rung of a ladder, fentry and fexit, else
+ * kprobe and kretprobe, else the walk of the registry, else not observable.
+ */
+#include "session_impl.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static volatile struct mmuscope_control *control(struct session *s)
+{
+	return &s->core->data_control->control;
+}
+
+/* ---- the probes ---- */
+
+static int share_maps(const struct session *s, struct callback_bpf *skel)
+{
+	struct bpf_map *map, *shared;
+	int err;
+
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		const char *name = bpf_map__name(map);
+
+		if (strstr(name, ".rodata"))
+			continue;
+		shared = bpf_object__find_map_by_name(s->core->obj, name);
+		if (!shared)
+			return -ENOENT;
+		if (bpf_map__fd(shared) < 0) {
+			bpf_map__set_autocreate(map, false);
+			continue;
+		}
+		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The handlers of this callback: which program enters and which leaves. */
+struct handlers {
+	struct bpf_program *enter, *leave;
+};
+
+static struct handlers choose_handlers(const struct session *s, struct callback_bpf *skel,
+				       enum plan_source source, int id)
+{
+	if (source == PLAN_KPROBE)
+		return (struct handlers){skel->progs.interval_kprobe,
+					 skel->progs.interval_kretprobe};
+	if (id < MMUSCOPE_DIRECT_CALLBACKS && session__for_one_process(s))
+		return (struct handlers){skel->progs.target_fentry, skel->progs.target_fexit};
+	return (struct handlers){s->config.latency ? skel->progs.interval_fentry : NULL,
+				 skel->progs.interval_fexit};
+}
+
+static int prepare_handlers(const struct handlers *h, const struct plan_target *t)
+{
+	int err = 0;
+
+	bpf_program__set_autoload(h->leave, true);
+	if (h->enter)
+		bpf_program__set_autoload(h->enter, true);
+	if (t->source == PLAN_KPROBE)
+		return 0;
+	err = bpf_program__set_attach_target(h->leave, 0, t->symbol);
+	if (h->enter)
+		err = err ?: bpf_program__set_attach_target(h->enter, 0, t->symbol);
+	return err;
+}
+
+static int prepare_work(struct callback_bpf *skel, const struct plan_target *work)
+{
+	if (!work)
+		return 0;
+	if (work->source == PLAN_KPROBE) {
+		bpf_program__set_autoload(skel->progs.work_kprobe, true);
+		return 0;
+	}
+	bpf_program__set_autoload(skel->progs.work_fentry, true);
+	return bpf_program__set_attach_target(skel->progs.work_fentry, 0, work->symbol);
+}
+
+static int attach_work(struct watch *w, const struct plan_target *work)
+{
+	w->work = work->source == PLAN_KPROBE
+			  ? bpf_program__attach_kprobe(w->skel->progs.work_kprobe, false,
+						       work->symbol)
+			  : bpf_program__attach(w->skel->progs.work_fentry);
+	return w->work ? 0 : -errno;
+}
+
+/* Exit before entry: no entry is counted whose exit could be missed. */
+static int attach_handlers(struct watch *w, const struct handlers *h, const struct plan_target *t)
+{
+	if (t->source == PLAN_KPROBE) {
+		w->leave = bpf_program__attach_kprobe(h->leave, true, t->symbol);
+		if (w->leave)
+			w->enter = bpf_program__attach_kprobe(h->enter, false, t->symbol);
+		return w->enter ? 0 : -errno;
+	}
+	w->leave = bpf_program__attach(h->leave);
+	if (!w->leave)
+		return -errno;
+	if (h->enter)
+		w->enter = bpf_program__attach(h->enter);
+	return h->enter && !w->enter ? -errno : 0;
+}
+
+/* Its bit in control.work_watched; 0 for those beyond, whose work is always watched. */
+static __u64 work_bit(int id)
+{
+	return id < 64 ? 1ULL << id : 0;
+}
+
+static int attach_probes(struct session *s, struct watch *w, const struct plan_target *t)
+{
+	const struct driver_callback *driver = w->driver;
+	struct plan_target *work = driver->work ? plan__find(&s->plan, driver->work) : NULL;
+	struct handlers handlers;
+	bool always;
+	int err;
+
+	if (work && work->source == PLAN_NONE)
+		work = NULL;
+	w->skel = callback_bpf__open();
+	if (!w->skel)
+		return -ENOMEM;
+	always = work && (s->contended || !work_bit(w->id));
+	w->skel->rodata->callback_id = (__u32)w->id;
+	w->skel->rodata->callback_declines = driver->declines;
+	w->skel->rodata->callback_work_always = always;
+	w->skel->rodata->callback_work_bit = work ? work_bit(w->id) : 0;
+	*(struct mmuscope_config *)&w->skel->rodata->cfg = s->config;
+	handlers = choose_handlers(s, w->skel, t->source, w->id);
+	err = share_maps(s, w->skel);
+	err = err ?: prepare_handlers(&handlers, t);
+	err = err ?: prepare_work(w->skel, work);
+	err = err ?: callback_bpf__load(w->skel);
+	/* Before the callback itself: no callback is counted whose work could be missed. */
+	if (!err && always)
+		err = attach_work(w, work);
+	return err ?: attach_handlers(w, &handlers, t);
+}
+
+/* ---- the walk of the registry ---- */
+
+/* Why the walk cannot be used on this kernel, or NULL. */
+static const char *no_walk(const struct session *s)
+{
+	for (size_t i = 0; i < s->plan.count; i++) {
+		const struct plan_target *t = &s->plan.targets[i];
+
+		/* There is no _locked before 5.7, and whoever has it may have inlined it. */
+		if (!strcmp(t->metric, "registry") && t->source == PLAN_NONE)
+			return t->reason;
+	}
+	return NULL;
+}
+
+/* Tells the walk what rows the function at this address has; `seen`: none, it has probes. */
+static int tell_walk(struct session *s, __u64 address, const struct mmuscope_callback_id *id)
+{
+	return bpf_map_update_elem(bpf_map__fd(s->core->maps.callbacks), &address, id, BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
+static void forget_function(struct session *s, __u64 address)
+{
+	bpf_map_delete_elem(bpf_map__fd(s->core->maps.callbacks), &address);
+	__atomic_fetch_add(&control(s)->registry_epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+static __u64 address_of(const struct plan_target *t)
+{
+	struct plan one = {.targets = (struct plan_target *)t, .count = 1};
+	struct symbol_facts facts;
+
+	symbol_facts__read(&facts, &one, true);
+	return facts.address;
+}
+
+/* From here on the walk runs: what has probes must not be counted twice. */
+static int start_walk(struct session *s)
+{
+	for (size_t i = 0; i < s->watch_count; i++) {
+		struct watch *w = &s->watches[i];
+		const struct mmuscope_callback_id seen = {.seen = 1};
+		int err;
+
+		if (!w->skel || w->address)
+			continue;
+		w->address = address_of(plan__find(&s->plan, w->driver->symbol));
+		err = w->address ? tell_walk(s, w->address, &seen) : -ENOENT;
+		if (err)
+			return err;
+	}
+	control(s)->registry = 1;
+	return 0;
+}
+
+static int watch_by_walk(struct session *s, struct watch *w, const struct plan_target *t)
+{
+	const struct mmuscope_callback_id id = {.what = (__u64)w->id,
+						.declines = w->driver->declines};
+	int err;
+
+	w->address = address_of(t);
+	if (!w->address)
+		return -ENOENT;
+	err = tell_walk(s, w->address, &id);
+	return err ?: start_walk(s);
+}
+
+int callbacks__found(struct session *s, __u64 address)
+{
+	return names__add_function(&s->names, address, "interval", plan_source_name(PLAN_REGISTRY));
+}
+
+/* ---- the ladder ---- */
+
+static void watch__close(struct watch *w)
+{
+	bpf_link__destroy(w->enter);
+	bpf_link__destroy(w->leave);
+	bpf_link__destroy(w->work);
+	callback_bpf__destroy(w->skel);
+	w->enter = w->leave = w->work = NULL;
+	w->skel = NULL;
+}
+
+static int attach(struct session *s, struct watch *w, const struct plan_target *t)
+{
+	w->id = names__add_callback(&s->names, w->driver->symbol, w->driver->module,
+				    w->driver->kind, plan_source_name(t->source));
+	if (w->id < 0)
+		return w->id;
+	return t->source == PLAN_REGISTRY ? watch_by_walk(s, w, t) : attach_probes(s, w, t);
+}
+
+/* Watches one callback from the planned rung downwards. */
+static int watch_callback(struct session *s, const struct driver_callback *driver,
+			  const struct symbol_facts *facts, unsigned int rungs)
+{
+	struct plan_target *t = plan__find(&s->plan, driver->symbol);
+	struct watch w = {.driver = driver}, *watches;
+	int err;
+
+	if (t->source == PLAN_NONE)
+		return 0;
+	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
+	if (!watches)
+		return -ENOMEM;
+	s->watches = watches;
+	while (t->source != PLAN_NONE) {
+		enum plan_source tried = t->source;
+
+		err = attach(s, &w, t);
+		if (!err) {
+			s->watches[s->watch_count++] = w;
+			return 0;
+		}
+		watch__close(&w);
+		plan_target__refuse(t, err);
+		rungs &= ~(2 * RUNG(tried) - 1);
+		if (rungs)
+			plan__fall(t, facts, rungs);
+	}
+	return 0;
+}
+
+void callbacks__watch_work(struct session *s)
+{
+	int err;
+
+	s->contended = true;
+	for (size_t i = 0; i < s->watch_count; i++) {
+		struct watch *w = &s->watches[i];
+		struct plan_target *work;
+
+		if (w->work || !w->skel || !w->driver->work)
+			continue;
+		work = plan__find(&s->plan, w->driver->work);
+		if (work->source == PLAN_NONE)
+			continue;
+		err = attach_work(w, work);
+		if (err)
+			plan_target__refuse(work, err);
+		else
+			control(s)->work_watched |= work_bit(w->id);
+	}
+}
+
+/* The rungs for callbacks; one program that sees them all is the cheapest. */
+static unsigned int callback_rungs(const struct session *s)
+{
+	if (!s->options.latency && !no_walk(s))
+		return RUNG(PLAN_REGISTRY);
+	return RUNG_PROBES | (no_walk(s) ? 0 : RUNG(PLAN_REGISTRY));
+}
+
+static bool belongs_to(const struct driver_callback *d, const char *module)
+{
+	return !module || !strcmp(d->module, module);
+}
+
+static int plan_module(struct plan *plan, const char *module)
+{
+	for (size_t i = 0; i < driver_callback_count; i++) {
+		const struct driver_callback *d = &driver_callbacks[i];
+
+		if (belongs_to(d, module) &&
+		    (!plan__add(plan, "callbacks", d->symbol, d->module) ||
+		     (d->work && !plan__add(plan, "callbacks.evidence", d->work, d->module))))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void decide(struct session *s, struct plan_target *t, struct symbol_facts *facts)
+{
+	struct plan_target *known = plan__find(&s->plan, t->symbol);
+	bool evidence = !strcmp(t->metric, "callbacks.evidence");
+
+	/* What is in use cannot be unloaded anyway; an idle module must stay free to go. */
+	facts->prefer_kprobe = s->options.running && module_users(t->module) <= 0;
+	if (evidence && !s->options.latency) {
+		t->off = true;
+		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
+	}
+	plan__decide(t, facts, evidence ? RUNG_PROBES : callback_rungs(s));
+	if (!known)
+		known = plan__add(&s->plan, t->metric, t->symbol, t->module);
+	if (known)
+		*known = *t;
+}
+
+int callbacks__add_module(struct session *s, const char *module)
+{
+	struct symbol_facts *facts = NULL;
+	struct plan plan = {};
+	int err = plan_module(&plan, module);
+
+	if (err || !plan.count)
+		goto cleanup;
+	err = -ENOMEM;
+	facts = calloc(plan.count, sizeof(*facts));
+	if (!facts)
+		goto cleanup;
+	symbol_facts__read(facts, &plan, callback_rungs(s) == RUNG(PLAN_REGISTRY));
+	for (size_t i = 0; i < plan.count; i++)
+		decide(s, &plan.targets[i], &facts[i]);
+	err = 0;
+	for (size_t i = 0; i < driver_callback_count && !err; i++) {
+		const struct driver_callback *d = &driver_callbacks[i];
+
+		if (belongs_to(d, module))
+			err = watch_callback(s, d,
+					     &facts[plan__find(&plan, d->symbol) - plan.targets],
+					     callback_rungs(s));
+	}
+cleanup:
+	free(facts);
+	plan__clear(&plan);
+	return err;
+}
+
+static void mark_removed(struct session *s, const char *symbol, const char *module)
+{
+	struct plan_target *t = plan__find(&s->plan, symbol);
+
+	t->source = PLAN_NONE;
+	snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
+}
+
+void callbacks__remove_module(struct session *s, const char *module)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->watch_count; i++) {
+		struct watch *w = &s->watches[i];
+
+		if (strcmp(w->driver->module, module)) {
+			s->watches[kept++] = *w;
+			continue;
+		}
+		if (w->skel)
+			s->recursion_gone += session__recursion_misses(w->skel->obj);
+		if (w->address)
+			forget_function(s, w->address);
+		control(s)->work_watched &= ~work_bit(w->id);
+		watch__close(w);
+		mark_removed(s, w->driver->symbol, module);
+		if (w->driver->work)
+			mark_removed(s, w->driver->work, module);
+	}
+	s->watch_count = kept;
+}
+
+void callbacks__close(struct session *s)
+{
+	for (size_t i = 0; i < s->watch_count; i++)
+		watch__close(&s->watches[i]);
+	free(s->watches);
+}

@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What watching costs, in guest instructions added to one notification with one
+# callback, against the budgets; and that the table shows the same figures.
+# shellcheck disable=SC2016 # the variables of jq
+set -uo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# WATCHER: at most so many instructions.
+budgets='stat -- COMMAND: 1000
+stat --no-latency -- COMMAND: 400
+stat --no-latency, switched off: 130'
+
+guest patched --icount --bpftrace << 'END'
+status overhead mmuscope bench overhead --json -o overhead.json
+END
+file=$tmp/patched/overhead.json
+is "exit status, nothing said" "$(cat "$tmp/patched/overhead".{status,stderr})" 0
+json "in guest instructions, every watcher measured" "$file" \
+	'.clock == "guest-insn" and (.watchers | length >= 14 and all(.[]; .cost != null))'
+added() { jq --arg w "$1" '.watchers[] | select(.watcher == $w) | .added | round' "$file"; }
+while IFS=: read -r watcher budget; do
+	got=$(added "$watcher")
+	ok "$watcher: $got instructions, at most$budget" test "$got" -le "$budget"
+done <<< "$budgets"
+third=$(($(added "bpftrace latency") / 3))
+ok "stat: $(added "stat -- COMMAND"), at most a third of bpftrace's latency histogram, $third" \
+	test "$(added "stat -- COMMAND")" -le "$third"
+done_testing
