@@ -57,6 +57,7 @@ struct signal_struct {
 struct task_struct {
 	unsigned int flags;
 	struct mm_struct *mm;
+	int pid;
 	int tgid;
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
@@ -90,6 +91,7 @@ struct interval_tree_node {
 };
 
 struct mmu_notifier_subscriptions {	/* 5.8+, mm/mmu_notifier.c */
+	struct hlist_head list;
 	unsigned long invalidate_seq;
 	unsigned long active_invalidate_ranges;
 	struct rb_root_cached itree;
@@ -127,6 +129,19 @@ struct mmu_interval_notifier_ops {
 	void *invalidate;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct mmu_notifier_ops {
+	void *invalidate_range_start;
+};
+
+struct mmu_notifier {
+	struct hlist_node hlist;	/* the first member */
+	const struct mmu_notifier_ops *ops;
+};
+
 struct mmu_interval_notifier {
 	struct interval_tree_node interval_tree; /* the first member */
 	const struct mmu_interval_notifier_ops *ops;
@@ -153,6 +168,11 @@ struct hmm_range {
 
 struct module {
 	char name[56];
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 #pragma clang attribute pop

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "kernel_info.h"
@@ -49,6 +52,27 @@ static int open_by_major(unsigned int index)
 	return fd < 0 ? -err : fd;
 }
 
+/*
+ * Whoever closes a device evicts what others have on it, so there is one bench at a
+ * time. A name in the kernel's own space of sockets goes with its process, and is
+ * there on a small test kernel without file locks. Returns a descriptor to hold.
+ */
+static int claim(unsigned int index)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "mmuscope-dmirror%u", index);
+
+	if (fd < 0)
+		return -errno;
+	if (!bind(fd, (struct sockaddr *)&name,
+		  (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1 + (socklen_t)n))
+		return fd;
+	n = errno == EADDRINUSE ? EBUSY : errno;
+	close(fd);
+	return -n;
+}
+
 int dmirror__open(struct dmirror *d, unsigned int index)
 {
 	memset(d, 0, sizeof(*d));
@@ -61,14 +85,25 @@ int dmirror__open(struct dmirror *d, unsigned int index)
 		d->fd = open_by_major(index);
 	else if (d->fd < 0)
 		d->fd = errno == ENXIO ? -ENODEV : -errno;
-	return d->fd < 0 ? d->fd : 0;
+	if (d->fd < 0)
+		return d->fd;
+	d->claim = claim(index);
+	if (d->claim < 0) {
+		int err = d->claim;
+
+		dmirror__close(d);
+		return err;
+	}
+	return 0;
 }
 
 void dmirror__close(struct dmirror *d)
 {
 	if (d->fd > 0)
 		close(d->fd);
-	d->fd = -1;
+	if (d->claim > 0)
+		close(d->claim);
+	d->fd = d->claim = -1;
 }
 
 static int call(struct dmirror *d, unsigned long request, void *addr, void *buffer, size_t npages,

@@ -12,6 +12,7 @@
 
 struct dmirror {
 	int fd;
+	int claim;			/* held while it is open */
 	char path[64];
 	unsigned int chunk_pages;	/* pages for each migrate_vma_setup() */
 	unsigned int fault_pages;	/* pages for each hmm_range_fault() */
@@ -28,7 +29,7 @@ struct dmirror_result {
  * Opens device `index` (0 or 1): /dev/hmm_dmirror<index>, else a node made from
  * the major number in /proc/devices (5.10 makes none). The ioctl numbers are
  * chosen by the running kernel's version. -ENODEV: test_hmm is not loaded;
- * -EBUSY, -EACCES as open(2).
+ * -EBUSY: another mmuscope has it open; -EACCES and others as open(2).
  */
 int dmirror__open(struct dmirror *d, unsigned int index);
 void dmirror__close(struct dmirror *d);

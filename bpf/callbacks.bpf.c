@@ -19,6 +19,10 @@
  * the driver may decline at all (src/drivers.c, from its source): an event that
  * it never declines was performed, any other is undetermined.
  *
+ * An mmu_notifier's callback (mmu_notifier_ops.invalidate_range_start) has no
+ * sequence number: other than 0 is failed, else the work function decides, and
+ * where there is none what the driver may decline at all.
+ *
  * Each handler is compiled twice: for any scope, and for one process whose
  * counting began and ends while nothing of it was under way (`target`), without
  * the questions that are answered then.
@@ -31,6 +35,7 @@ const volatile u32 callback_id = 0;
 const volatile bool callback_work_always = false;
 const volatile u64 callback_work_bit = 0;
 const volatile u32 callback_declines = ~0U;	/* 1 << event */
+const volatile u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_reader */
 
 static __always_inline u32 log2_bucket(u64 ns)
 {
@@ -164,11 +169,14 @@ static __always_inline u64 current_task(void)
 	return cfg.task_storage ? (u64)bpf_get_current_task_btf() : bpf_get_current_task();
 }
 
-static __always_inline int slot_fill(struct mmuscope_cpu *c, struct mmu_interval_notifier *mni,
+/* Which kind of subscription a handler is for. */
+enum kind { INTERVAL, NOTIFIER };
+
+static __always_inline int slot_fill(struct mmuscope_cpu *c, u64 subscription,
 				     const struct mmu_notifier_range *range)
 {
 	c->slot.range = (u64)range;
-	c->slot.mni = (u64)mni;
+	c->slot.mni = subscription;
 	c->slot.generation = control.generation;
 	/* Last, so that our own work above is not in the latency. */
 	c->slot.entry_ns = bpf_ktime_get_ns();
@@ -177,7 +185,8 @@ static __always_inline int slot_fill(struct mmuscope_cpu *c, struct mmu_interval
 
 static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
-					  const bool direct, const bool target)
+					  const enum kind kind, const bool direct,
+					  const bool target)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct callback_frame *f;
@@ -201,17 +210,19 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 		if (may_use_slot(direct) && !c->slot.range) {
 			c->slot.task = current_task();
 			c->slot.work = WORK_NOT_CALLED;
-			return slot_fill(c, mni, range);
+			return slot_fill(c, (u64)mni, range);
 		}
 	} else {
-		contended = *(volatile u32 *)&control.contended;
-		barrier();
-		met = met_another(mni, cur_seq, mm, direct);
+		if (kind == INTERVAL) {
+			contended = *(volatile u32 *)&control.contended;
+			barrier();
+			met = met_another(mni, cur_seq, mm, direct);
+		}
 		if (!met && may_use_slot(direct) && !c->slot.range) {
 			c->slot.task = 0;
 			c->slot.work = WORK_UNWATCHED;
 			c->slot.contended = contended;
-			return slot_fill(c, mni, range);
+			return slot_fill(c, (u64)mni, range);
 		}
 	}
 	f = frame_push(task_state(true), (u64)mni, (u64)range);
@@ -270,13 +281,16 @@ static __always_inline bool meanwhile(const struct entered *e)
 }
 
 static __always_inline enum mmuscope_outcome
-outcome_of(bool ret, struct mmu_interval_notifier *mni, u64 cur_seq, u32 event,
-	   const struct entered *e, const bool direct)
+outcome_of(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq, u32 event,
+	   const struct entered *e, const enum kind kind, const bool direct)
 {
-	if (!ret)
+	if (failed)
 		return OUTCOME_FAILED;
 	if (callback_work_always || e->work)
 		return e->work == WORK_CALLED ? OUTCOME_PERFORMED : OUTCOME_SKIPPED;
+	if (kind == NOTIFIER)
+		return may_decline(callback_declines, event) ? OUTCOME_UNDETERMINED :
+							       OUTCOME_PERFORMED;
 	if (READ(direct, mni, invalidate_seq) != cur_seq)
 		return OUTCOME_SKIPPED;
 	if (meanwhile(e) && may_decline(callback_declines, event))
@@ -326,11 +340,14 @@ static __always_inline bool take_entered(struct mmuscope_cpu *c, struct mmu_inte
 }
 
 static __always_inline enum mmuscope_outcome
-outcome_unentered(bool ret, struct mmu_interval_notifier *mni, u64 cur_seq,
-		  const struct mmu_notifier_range *range, u32 event)
+outcome_unentered(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq,
+		  const struct mmu_notifier_range *range, u32 event, const enum kind kind)
 {
-	if (!ret)
+	if (failed)
 		return OUTCOME_FAILED;
+	if (kind == NOTIFIER)
+		return may_decline(callback_declines, event) ? OUTCOME_UNDETERMINED :
+							       OUTCOME_PERFORMED;
 	if (mni->invalidate_seq != cur_seq)
 		return OUTCOME_SKIPPED;
 	/* Asked last, and only where the answer matters. */
@@ -340,7 +357,8 @@ outcome_unentered(bool ret, struct mmu_interval_notifier *mni, u64 cur_seq,
 
 static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
-					  bool ret, const bool direct, const bool target)
+					  bool failed, const enum kind kind, const bool direct,
+					  const bool target)
 {
 	u32 cpu = bpf_get_smp_processor_id(), event, phase = PHASE_OUTSIDE;
 	struct mmuscope_callback_row *row;
@@ -349,7 +367,8 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	struct entered entered = {};
 	struct mmuscope_cpu *c;
 	struct process p;
-	u64 now = 0, performed;
+	struct callback_event e;
+	u64 now = 0;
 
 	if (target || framed(direct) ? !control.generation : !control.enabled)
 		return 0;
@@ -380,8 +399,8 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	}
 	event = READ(direct, range, event);
 	outcome = !target && !framed(direct) ?
-			  outcome_unentered(ret, mni, cur_seq, range, event) :
-			  outcome_of(ret, mni, cur_seq, event, &entered, direct);
+			  outcome_unentered(failed, mni, cur_seq, range, event, kind) :
+			  outcome_of(failed, mni, cur_seq, event, &entered, kind, direct);
 	cpu_add(c, TOTAL_CALLBACK_EXITS, 1);
 
 	if (control.migrations_open) {
@@ -399,10 +418,14 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 			      key_word(&p, ROW_CALLBACK, event, phase, 0), callback_id);
 	if (!row)
 		return 0;
-	performed = count_callback(row, outcome, READ(direct, range, start),
-				   READ(direct, range, end));
-	if (m)
-		m->pages_performed += performed;
+	e.range = (u64)range;
+	e.subscription = (u64)mni;
+	e.start = READ(direct, range, start);
+	e.end = READ(direct, range, end);
+	e.time = now - entered.ns;
+	e.event = event;
+	e.reader = callback_owner;
+	count_callback(row, outcome, &e, m);
 	if (target || cfg.latency)
 		add_latency(row, now - entered.ns);
 	return 0;
@@ -412,41 +435,66 @@ SEC("?fentry")
 int BPF_PROG(interval_fentry, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	return callback_enter(mni, range, cur_seq, true, false);
+	return callback_enter(mni, range, cur_seq, INTERVAL, true, false);
 }
 
 SEC("?fexit")
 int BPF_PROG(interval_fexit, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
 {
-	return callback_leave(mni, range, cur_seq, ret, true, false);
+	return callback_leave(mni, range, cur_seq, !ret, INTERVAL, true, false);
 }
 
 SEC("?fentry")
 int BPF_PROG(target_fentry, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	return callback_enter(mni, range, cur_seq, true, true);
+	return callback_enter(mni, range, cur_seq, INTERVAL, true, true);
 }
 
 SEC("?fexit")
 int BPF_PROG(target_fexit, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
 {
-	return callback_leave(mni, range, cur_seq, ret, true, true);
+	return callback_leave(mni, range, cur_seq, !ret, INTERVAL, true, true);
 }
 
 SEC("?kprobe")
 int BPF_KPROBE(interval_kprobe, struct mmu_interval_notifier *mni,
 	       const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	return callback_enter(mni, range, cur_seq, false, false);
+	return callback_enter(mni, range, cur_seq, INTERVAL, false, false);
 }
 
 SEC("?kretprobe")
 int BPF_KRETPROBE(interval_kretprobe, bool ret)
 {
-	return callback_leave(NULL, NULL, 0, ret, false, false);
+	return callback_leave(NULL, NULL, 0, !ret, INTERVAL, false, false);
+}
+
+SEC("?fentry")
+int BPF_PROG(notifier_fentry, struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	return callback_enter((void *)mn, range, 0, NOTIFIER, true, false);
+}
+
+SEC("?fexit")
+int BPF_PROG(notifier_fexit, struct mmu_notifier *mn, const struct mmu_notifier_range *range,
+	     int ret)
+{
+	return callback_leave((void *)mn, range, 0, ret, NOTIFIER, true, false);
+}
+
+SEC("?kprobe")
+int BPF_KPROBE(notifier_kprobe, struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	return callback_enter((void *)mn, range, 0, NOTIFIER, false, false);
+}
+
+SEC("?kretprobe")
+int BPF_KRETPROBE(notifier_kretprobe, int ret)
+{
+	return callback_leave(NULL, NULL, 0, ret, NOTIFIER, false, false);
 }
 
 /* After the task moved, or where a slot was taken: where its open callback is. */

@@ -70,7 +70,8 @@ struct mmuscope_row_key {
  * WHOLE: of the whole address space (exit); its 2^52 pages would drown every
  * other number, so they are not in PAGES.
  */
-enum { NOTIFICATION_CALLS, NOTIFICATION_PAGES, NOTIFICATION_FAILED, NOTIFICATION_WHOLE };
+enum { NOTIFICATION_CALLS, NOTIFICATION_PAGES, NOTIFICATION_FAILED, NOTIFICATION_WHOLE,
+       NOTIFICATION_EMPTY /* no page at all: a bug of whoever sends it */ };
 enum { MIGRATION_CALLS, MIGRATION_PAGES, MIGRATION_COLLECTED, MIGRATION_MIGRATED,
        MIGRATION_EXCESS, MIGRATION_TIME /* ns, setup entered to finalize left */ };
 enum { FAULT_CALLS, FAULT_PAGES, FAULT_RETRIES };
@@ -91,6 +92,8 @@ enum mmuscope_outcome {
 
 /* Bucket 0 counts 0 ns, bucket b >= 1 counts 2^(b-1) <= ns < 2^b, the last all above. */
 #define MMUSCOPE_BUCKETS 32
+/* Size 0 counts empty ranges, size s >= 1 2^(s-1) <= pages < 2^s, the last all above. */
+#define MMUSCOPE_SIZES 16
 
 struct mmuscope_callback_row {
 	struct mmuscope_row_key key;
@@ -101,7 +104,10 @@ struct mmuscope_callback_row {
 	__u64 latency_min;	/* as ~min, so that 0 means none yet */
 	__u64 latency_max;
 	__u64 whole;		/* calls for the whole address space, not in pages */
-	__u64 pad[3];
+	__u64 avoidable;	/* performed for a migration whose owner is the driver's own */
+	__u64 avoidable_pages;
+	__u64 avoidable_time;	/* ns, 0 without latency */
+	__u64 size[MMUSCOPE_SIZES];
 	__u64 bucket[MMUSCOPE_BUCKETS];
 };
 
@@ -162,14 +168,25 @@ struct mmuscope_lone_interval {
 	__u64 what;		/* as in the row key */
 	__u32 declines;
 	__u32 epoch;		/* control.registry_epoch */
-	__u64 pad[3];
+	__u32 owner;		/* enum mmuscope_owner_reader */
+	__u32 pad0;
+	__u64 pad[2];
 };
 
 /* The row key's `what` of the callback at an address: an id, or the address itself. */
 struct mmuscope_callback_id {
 	__u64 what;
 	__u32 declines;		/* 1 << event, as src/drivers.h has it */
+	__u32 owner;		/* enum mmuscope_owner_reader */
 	__u32 seen;		/* by probes of its own: the walk passes over it */
+	__u32 is_notifier;	/* of mmu_notifier_ops, not of an interval notifier */
+};
+
+/* Where a driver keeps the owner of its device-private memory, see outcome.bpf.h. */
+enum mmuscope_owner_reader {
+	OWNER_OF_MIGRATION = 0,	/* not read: taken from the migration that the task has open */
+	OWNER_TEST_HMM,
+	OWNER_NOUVEAU,
 };
 
 struct mmuscope_cpu {
@@ -218,7 +235,7 @@ struct mmuscope_control {
 	__u32 registry;		/* written by user space: callbacks are seen by walking it */
 	__u32 registry_epoch;	/* one more at each insertion, and by user space */
 	__u32 registry_inserting; /* insertions that have begun and not ended */
-	__u32 pad0;
+	__u32 armed;		/* written by user space: who subscribes from now on is walked */
 	__u64 pad[3];
 	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
 	__u64 pad2[7];
@@ -231,7 +248,8 @@ enum mmuscope_ring_type {
 	RING_PROCESS = 1,	/* a process got its first row: its name */
 	RING_MODULE_LOADED,
 	RING_MODULE_GONE,
-	RING_CALLBACK,		/* a function that nobody knows yet; `start` is its address */
+	RING_CALLBACK,		/* a function that nobody knows yet: `start` is its address,
+				 * `tgid` 1 for one of mmu_notifier_ops */
 	RING_CONTENDED,		/* sequence numbers will not do: watch the work functions */
 };
 
@@ -245,7 +263,7 @@ struct mmuscope_ring_event {
 #ifndef __cplusplus
 _Static_assert(sizeof(struct mmuscope_row_key) == 24, "row key layout");
 _Static_assert(sizeof(struct mmuscope_row) == 128, "a row is two cache lines");
-_Static_assert(sizeof(struct mmuscope_callback_row) == 384, "callback row: six cache lines");
+_Static_assert(sizeof(struct mmuscope_callback_row) == 512, "callback row: eight cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_slot) == 48, "slot layout");
 _Static_assert(sizeof(struct mmuscope_cpu) % 64 == 0, "no cache line shared between CPUs");
 _Static_assert(sizeof(struct mmuscope_control) == 192, "switch and counters apart");

@@ -48,6 +48,8 @@ static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64
 {
 	row->count[NOTIFICATION_CALLS]++;
 	add_pages(&row->count[NOTIFICATION_PAGES], &row->count[NOTIFICATION_WHOLE], start, end);
+	if (start >= end)
+		row->count[NOTIFICATION_EMPTY]++;
 	if (ret)
 		row->count[NOTIFICATION_FAILED]++;
 }
@@ -65,7 +67,7 @@ static __always_inline int start_left(const struct mmu_notifier_range *range, in
 	struct mmuscope_row *row;
 	struct mmuscope_cpu *c;
 	struct mm_struct *mm;
-	u64 start, end, performed;
+	u64 start, end;
 	struct process p;
 
 	if (!control.enabled)
@@ -109,11 +111,8 @@ static __always_inline int start_left(const struct mmu_notifier_range *range, in
 			      key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);
 	if (row)
 		count_start(row, start, end, ret);
-	if ((count || control.registry) && !ret) {
-		performed = walk_registry(c, &p, range, mm, start, end, event, phase, target);
-		if (m)
-			m->pages_performed += performed;
-	}
+	if ((count || control.registry) && !ret)
+		walk_registry(c, &p, range, mm, start, end, event, phase, m, target);
 	return 0;
 }
 

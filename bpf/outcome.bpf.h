@@ -24,19 +24,113 @@ static __noinline bool other_window_open(struct mm_struct *mm)
 	       BPF_CORE_READ(cur, signal, nr_threads) > 1;
 }
 
+/*
+ * The driver's structures around a subscription, by the BTF of its module. The
+ * names are the kernel's, so that CO-RE finds them in whatever module has them.
+ */
+struct dmirror {			/* lib/test_hmm.c */
+	struct mmu_interval_notifier notifier;
+	void *mdevice;
+} __attribute__((preserve_access_index));
+
+struct nouveau_drm {			/* drivers/gpu/drm/nouveau, 5.9+ */
+	void *dev;
+} __attribute__((preserve_access_index));
+
+struct nouveau_cli {
+	struct nouveau_drm *drm;
+} __attribute__((preserve_access_index));
+
+struct nouveau_vmm {
+	struct nouveau_cli *cli;
+} __attribute__((preserve_access_index));
+
+struct nouveau_svmm {
+	struct mmu_notifier notifier;
+	struct nouveau_vmm *vmm;
+} __attribute__((preserve_access_index));
+
+/*
+ * The owner that the driver compares range->owner with, or would if it opted in;
+ * 0: not known. Where nobody has read its source it is that of the migration which
+ * the task has open: right for the driver that migrates, and for others that
+ * mirror the same memory it counts too much.
+ */
+static __always_inline u64 own_owner(u32 reader, u64 subscription, struct migration_frame *m)
+{
+	if (reader == OWNER_TEST_HMM && bpf_core_type_exists(struct dmirror)) {
+		struct dmirror *d =
+			(void *)subscription - bpf_core_field_offset(struct dmirror, notifier);
+
+		return (u64)BPF_CORE_READ(d, mdevice);
+	}
+	if (reader == OWNER_NOUVEAU && bpf_core_type_exists(struct nouveau_svmm)) {
+		struct nouveau_svmm *svmm =
+			(void *)subscription - bpf_core_field_offset(struct nouveau_svmm, notifier);
+
+		return (u64)BPF_CORE_READ(svmm, vmm, cli, drm, dev);
+	}
+	return m ? m->owner : 0;
+}
+
+/* Would the driver have declined this invalidation, had it opted in? */
+static __noinline bool is_avoidable(u64 range, u32 reader, u64 subscription,
+				    struct migration_frame *m)
+{
+	u64 owner = range_owner((const struct mmu_notifier_range *)range);
+
+	return owner && owner == own_owner(reader, subscription, m);
+}
+
+static __noinline u32 size_of(u64 pages)
+{
+	u32 s = 0;
+
+	/* Most are small, and the loop is shorter than a binary search for them. */
+	for (int i = 0; i < MMUSCOPE_SIZES - 1 && pages; i++, s++)
+		pages >>= 1;
+	return s;
+}
+
+/* One callback on its way into its row. */
+struct callback_event {
+	u64 range;		/* struct mmu_notifier_range * */
+	u64 subscription;
+	u64 start, end;
+	u64 time;		/* ns, 0: not measured */
+	u32 event;
+	u32 reader;		/* enum mmuscope_owner_reader */
+};
+
 /* Adds one callback. Returns the pages of which the device lost its mappings. */
 static __always_inline u64 count_callback(struct mmuscope_callback_row *row,
-					  enum mmuscope_outcome outcome, u64 start, u64 end)
+					  enum mmuscope_outcome outcome,
+					  const struct callback_event *e, struct migration_frame *m)
 {
-	u64 pages = add_pages(&row->pages, &row->whole, start, end);
+	u64 pages = add_pages(&row->pages, &row->whole, e->start, e->end);
+
+	if (pages == 1) {
+		row->size[1]++;
+		barrier();
+	} else if (e->end != ~0ULL || e->start) {
+		(*SLOT(row->size, size_of(pages)))++;
+	}
 
 	/* A store each: an index that is not constant would cost more. */
 	switch (outcome) {
 	case OUTCOME_PERFORMED:
 		row->outcome[OUTCOME_PERFORMED]++;
 		row->pages_performed += pages;
+		if (m)
+			m->pages_performed += pages;
+		if (e->event == MMU_NOTIFY_MIGRATE &&
+		    is_avoidable(e->range, e->reader, e->subscription, m)) {
+			row->avoidable++;
+			row->avoidable_pages += pages;
+			row->avoidable_time += e->time;
+		}
 		barrier();
-		return pages;
+		break;
 	case OUTCOME_SKIPPED:
 		row->outcome[OUTCOME_SKIPPED]++;
 		break;
@@ -46,7 +140,7 @@ static __always_inline u64 count_callback(struct mmuscope_callback_row *row,
 	default:
 		row->outcome[OUTCOME_UNDETERMINED]++;
 	}
-	return 0;
+	return pages;
 }
 
 #endif

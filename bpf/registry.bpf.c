@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What the walk of registry.bpf.h needs beside the notifications. */
+/* What the walk of registry.bpf.h needs beside the notifications: who subscribes, and when. */
 #include "registry.bpf.h"
 
 struct walk_scratch_map walk_scratch SEC(".maps");
 struct callbacks_map callbacks SEC(".maps");
-
-#define MMU_NOTIFY_RELEASE_EVENT 5
 
 /*
  * An address space ends. Its intervals are called with MMU_NOTIFY_RELEASE and no
@@ -13,29 +11,20 @@ struct callbacks_map callbacks SEC(".maps");
  * drivers may take them away in what follows. They cannot decline in the sense of
  * the protocol, which warns of a false.
  */
-static __always_inline int release(struct mm_struct *mm)
-{
-	struct mmu_notifier_subscriptions *subs;
-	struct walk w = {.end = ~0ULL, .release = 1, .slot = WALK_RELEASE};
-	struct rb_node *root;
-
-	if (!control.enabled || !control.registry || !find_process(&w.process, mm))
-		return 0;
-	subs = mm->notifier_subscriptions;
-	root = subs->itree.rb_root.rb_node;
-	if (!root)
-		return 0;
-	w.event = MMU_NOTIFY_RELEASE_EVENT;
-	w.phase = current_phase();
-	w.mm = (u64)mm;
-	walk_tree(&w, (u64)root);
-	return 0;
-}
-
 SEC("?fentry/__mmu_notifier_release")
 int BPF_PROG(registry_release, struct mm_struct *mm)
 {
-	return release(mm);
+	struct walk w = {
+		.e = { .end = ~0ULL, .event = MMU_NOTIFY_RELEASE },
+		.mm = (u64)mm,
+		.slot = WALK_RELEASE,
+	};
+
+	if (!control.enabled || !control.registry || !find_process(&w.process, mm))
+		return 0;
+	w.phase = current_phase();
+	walk_tree(&w, (u64)mm->notifier_subscriptions->itree.rb_root.rb_node);
+	return 0;
 }
 
 /*
@@ -43,10 +32,11 @@ int BPF_PROG(registry_release, struct mm_struct *mm)
  * memory was used again. Nothing is remembered from before the insertion begins
  * until the kernel has the interval in its tree or in its list of deferred ones.
  */
-static __always_inline int inserting(void)
+static __always_inline int inserting(const struct mmu_interval_notifier_ops *ops)
 {
 	__sync_fetch_and_add(&control.registry_inserting, 1);
 	__sync_fetch_and_add(&control.registry_epoch, 1);
+	callback_id_of(interval_function((u64)ops), 0);
 	return 0;
 }
 
@@ -57,9 +47,10 @@ static __always_inline int inserted(void)
 }
 
 SEC("?fentry/mmu_interval_notifier_insert")
-int BPF_PROG(insert_enter)
+int BPF_PROG(insert_enter, struct mmu_interval_notifier *mni, struct mm_struct *mm,
+	     unsigned long start, unsigned long length, const struct mmu_interval_notifier_ops *ops)
 {
-	return inserting();
+	return inserting(ops);
 }
 
 SEC("?fexit/mmu_interval_notifier_insert")
@@ -69,13 +60,43 @@ int BPF_PROG(insert_leave)
 }
 
 SEC("?fentry/mmu_interval_notifier_insert_locked")
-int BPF_PROG(insert_locked_enter)
+int BPF_PROG(insert_locked_enter, struct mmu_interval_notifier *mni, struct mm_struct *mm,
+	     unsigned long start, unsigned long length, const struct mmu_interval_notifier_ops *ops)
 {
-	return inserting();
+	return inserting(ops);
 }
 
 SEC("?fexit/mmu_interval_notifier_insert_locked")
 int BPF_PROG(insert_locked_leave)
 {
 	return inserted();
+}
+
+/* mmu_notifier_register() and mmu_notifier_get_locked() both come through here. */
+SEC("?fentry/__mmu_notifier_register")
+int BPF_PROG(notifier_registered, struct mmu_notifier *mn)
+{
+	/* mmu_notifier_get() has no subscription yet, only its ops: met at its first call. */
+	if (mn)
+		callback_id_of((u64)BPF_CORE_READ(mn, ops, invalidate_range_start), 1);
+	return 0;
+}
+
+/* Whoever subscribes already, once for each address space. */
+SEC("?iter/task")
+int discover(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct walk w = { .e = { .end = ~0ULL }, .slot = WALK_DISCOVER };
+	struct mm_struct *mm;
+
+	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD)
+		return 0;
+	mm = task->mm;
+	if (!mm || !BPF_CORE_READ(mm, notifier_subscriptions))
+		return 0;
+	w.mm = (u64)mm;
+	walk_list(&w);
+	walk_tree(&w, (u64)BPF_CORE_READ(mm, notifier_subscriptions, itree.rb_root.rb_node));
+	return 0;
 }

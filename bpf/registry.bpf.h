@@ -2,10 +2,11 @@
 /*
  * Callbacks seen without a probe on the driver: at the exit of
  * __mmu_notifier_invalidate_range_start() every interval notifier of the mm that
- * overlaps the range has been called (mn_itree_invalidate(), mm/mmu_notifier.c).
- * The tree does not change while an invalidation is open, and ours still is. A
- * notifier whose invalidate_seq is the subscriptions' has acted, one whose is not
- * has declined; for the limits of that see callbacks.bpf.c.
+ * overlaps the range has been called (mn_itree_invalidate(), mm/mmu_notifier.c),
+ * and every mmu_notifier with an invalidate_range_start. The tree does not change
+ * while an invalidation is open, and ours still is. An interval notifier whose
+ * invalidate_seq is the subscriptions' has acted, one whose is not has declined;
+ * for the limits of that see callbacks.bpf.c.
  *
  * A start that failed stopped somewhere in the middle, which leaves no trace: its
  * callbacks are not seen this way.
@@ -19,14 +20,16 @@
 
 #include "outcome.bpf.h"
 
-#define WALK_STACK 64 /* a power of two above the depth of any red-black tree */
-#define WALK_LOOP (1 << 20) /* intervals looked at in one walk */
-#define WALK_UNROLLED 64 /* without bpf_loop() */
-#define NODE_BYTES 128 /* of which bpf_core_type_size() are read */
+#define WALK_STACK 64		/* a power of two above the depth of any red-black tree */
+#define WALK_LOOP (1 << 20)	/* intervals looked at in one walk */
+#define WALK_UNROLLED 64	/* without bpf_loop() */
+#define LIST_MAX 32		/* mmu_notifiers of one mm; a machine of 32 VMs has one each */
+#define NODE_BYTES 128		/* of which bpf_core_type_size() are read */
 
 enum walk_slot {
-	WALK_START, /* a program each: one may interrupt the other */
+	WALK_START,		/* a program each: one may interrupt the other */
 	WALK_RELEASE,
+	WALK_DISCOVER,		/* functions that nobody knows yet; counts nothing */
 	WALK_SLOTS,
 };
 
@@ -45,21 +48,19 @@ struct walk_scratch_map {
 extern struct walk_scratch_map walk_scratch SEC(".maps");
 extern struct callbacks_map callbacks SEC(".maps");
 
-/* One notification on its way through the tree. */
+/* One notification on its way through the registry. */
 struct walk {
-	u64 start, end; /* as in the range */
-	u64 open_seq; /* what a notifier that acted has as its number */
+	struct callback_event e;
 	struct process process;
-	u64 pages_performed;
 	u64 mm;
-	u32 event, phase;
-	u32 slot, depth;
-	u32 release; /* MMU_NOTIFY_RELEASE: no number was set yet */
-	u32 remember; /* a lone interval */
-	u32 epoch, pad;
+	u64 open_seq;		/* what a notifier that acted has as its number */
+	u32 phase;
+	u32 epoch;
+	u32 slot;		/* enum walk_slot */
+	u32 depth;
 };
 
-#define NODE_FIELD(node, field)                                                                    \
+#define NODE_FIELD(node, field) \
 	(*(u64 *)((node) + bpf_core_field_offset(struct mmu_interval_notifier, field)))
 
 /* The function of an interval notifier that the kernel calls. */
@@ -75,46 +76,64 @@ static __always_inline u64 interval_function(u64 ops)
 	return function ? function : (u64)BPF_CORE_READ(o, invalidate);
 }
 
-/* What is counted of this function; one that nobody knows is asked about. */
-static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function)
+/*
+ * What is counted of this function. One that nobody knows is from here on counted
+ * by the walk, under its address, and user space is told.
+ */
+static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function, u32 is_notifier)
 {
-	struct mmuscope_callback_id *id, unknown = {.what = function, .declines = ~0U};
-	struct process p = {.start = function};
+	struct mmuscope_callback_id *id, unknown = {
+		.what = function,
+		.declines = ~0U,
+		.is_notifier = is_notifier,
+	};
+	struct process p = { .start = function, .tgid = is_notifier };
 
+	if (!function)
+		return NULL;
 	id = bpf_map_lookup_elem(&callbacks, &function);
-	if (id || !function)
+	if (id)
 		return id;
-	if (!bpf_map_update_elem(&callbacks, &function, &unknown, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&callbacks, &function, &unknown, BPF_NOEXIST)) {
+		if (control.armed)
+			control.registry = 1;
 		ring_send(RING_CALLBACK, &p, NULL, 0);
+	}
 	id = bpf_map_lookup_elem(&callbacks, &function);
 	if (!id)
 		total_add(LOST_STATE, 1);
 	return id;
 }
 
-/* What one interval that overlaps the range adds. Returns the pages it dropped. */
-static __always_inline u64 count_interval(struct mmuscope_cpu *c, const struct process *p,
-					  u32 event, u32 phase, u64 start, u64 end,
-					  enum mmuscope_outcome outcome, u64 what,
-					  const bool target)
+/* What one callback adds. */
+static __always_inline void count_seen(struct mmuscope_cpu *c, const struct process *p, u32 phase,
+				       const struct callback_event *e,
+				       enum mmuscope_outcome outcome, u64 what,
+				       struct migration_frame *m, const bool target)
 {
 	struct mmuscope_callback_row *row;
 
-	if (is_direct(event, target) && what < MMUSCOPE_DIRECT_CALLBACKS)
-		row = callback_row_direct(c, what, event, phase);
+	if (is_direct(e->event, target) && what < MMUSCOPE_DIRECT_CALLBACKS)
+		row = callback_row_direct(c, what, e->event, phase);
 	else
-		row = callback_row_search(c, p->start, key_word(p, ROW_CALLBACK, event, phase, 0),
-					  what);
-	return row ? count_callback(row, outcome, start, end) : 0;
+		row = callback_row_search(c, p->start,
+					  key_word(p, ROW_CALLBACK, e->event, phase, 0), what);
+	if (row)
+		count_callback(row, outcome, e, m);
 }
 
 static __always_inline enum mmuscope_outcome outcome_by(u64 seq, u64 open_seq, u32 declines,
-							u32 event, struct mm_struct *mm)
+							 u32 event, struct mm_struct *mm)
 {
 	if (seq != open_seq)
 		return OUTCOME_SKIPPED;
-	return may_decline(declines, event) && other_window_open(mm) ? OUTCOME_UNDETERMINED
-								     : OUTCOME_PERFORMED;
+	return may_decline(declines, event) && other_window_open(mm) ? OUTCOME_UNDETERMINED :
+								       OUTCOME_PERFORMED;
+}
+
+static __always_inline struct migration_frame *open_migration(void)
+{
+	return control.migrations_open ? migration_top(task_state(false)) : NULL;
 }
 
 static __always_inline void walk_push(struct walk *w, struct walk_scratch *s, u64 node)
@@ -134,43 +153,52 @@ static __always_inline bool is_lone(const struct walk *w, const struct walk_scra
 {
 	struct mm_struct *mm = (void *)w->mm;
 
-	return w->remember && !NODE_FIELD(s->node, interval_tree.rb.rb_left) &&
+	return w->slot == WALK_START && !NODE_FIELD(s->node, interval_tree.rb.rb_left) &&
 	       !NODE_FIELD(s->node, interval_tree.rb.rb_right) && !control.registry_inserting &&
-	       !BPF_CORE_READ(mm, notifier_subscriptions, deferred_list.first);
+	       !BPF_CORE_READ(mm, notifier_subscriptions, deferred_list.first) &&
+	       (u64)BPF_CORE_READ(mm, notifier_subscriptions, itree.rb_root.rb_node) ==
+		       w->e.subscription;
 }
 
-static __always_inline void walk_visit(struct walk *w, struct walk_scratch *s, u64 address)
+static __always_inline void remember_lone(struct mmuscope_cpu *c, const struct walk *w,
+					  const struct walk_scratch *s,
+					  const struct mmuscope_callback_id *id)
 {
-	struct mmuscope_callback_id *id =
-		callback_id_of(interval_function(NODE_FIELD(s->node, ops)));
-	u32 cpu = bpf_get_smp_processor_id();
-	struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
-	enum mmuscope_outcome outcome;
-
-	if (!id || !c || id->seen)
-		return;
-	if (w->release)
-		outcome = may_decline(id->declines, w->event) ? OUTCOME_UNDETERMINED
-							      : OUTCOME_PERFORMED;
-	else
-		outcome = outcome_by(NODE_FIELD(s->node, invalidate_seq), w->open_seq, id->declines,
-				     w->event, (void *)w->mm);
-	w->pages_performed += count_interval(c, &w->process, w->event, w->phase, w->start, w->end,
-					     outcome, id->what, false);
-	if (!is_lone(w, s))
-		return;
-	c->lone.node = address;
+	c->lone.node = w->e.subscription;
 	c->lone.start = NODE_FIELD(s->node, interval_tree.start);
 	c->lone.last = NODE_FIELD(s->node, interval_tree.last);
 	c->lone.what = id->what;
 	c->lone.declines = id->declines;
+	c->lone.owner = id->owner;
 	c->lone.epoch = w->epoch;
+}
+
+/* An interval that overlaps the range. */
+static __always_inline void walk_visit(struct walk *w, struct walk_scratch *s)
+{
+	struct mmuscope_callback_id *id =
+		callback_id_of(interval_function(NODE_FIELD(s->node, ops)), 0);
+	enum mmuscope_outcome outcome;
+	struct mmuscope_cpu *c = this_cpu();
+
+	if (!id || !c || id->seen || w->slot == WALK_DISCOVER)
+		return;
+	w->e.reader = id->owner;
+	if (w->slot == WALK_RELEASE)
+		outcome = may_decline(id->declines, w->e.event) ? OUTCOME_UNDETERMINED :
+								  OUTCOME_PERFORMED;
+	else
+		outcome = outcome_by(NODE_FIELD(s->node, invalidate_seq), w->open_seq,
+				     id->declines, w->e.event, (void *)w->mm);
+	count_seen(c, &w->process, w->phase, &w->e, outcome, id->what, open_migration(), false);
+	if (is_lone(w, s))
+		remember_lone(c, w, s, id);
 }
 
 /* The next node of a depth-first search. Returns 1 at the end. */
 static __noinline long walk_step(u32 unused, struct walk *w)
 {
-	u64 address, last, end = w->end - 1;
+	u64 end = w->e.end - 1;
 	struct walk_scratch *s;
 	u32 slot = w->slot;
 
@@ -178,21 +206,20 @@ static __noinline long walk_step(u32 unused, struct walk *w)
 	if (!s || !w->depth)
 		return 1;
 	w->depth--;
-	address = *SLOT(s->stack, w->depth);
+	w->e.subscription = *SLOT(s->stack, w->depth);
 	if (bpf_probe_read_kernel(s->node, bpf_core_type_size(struct mmu_interval_notifier),
-				  (void *)address)) {
+				  (void *)w->e.subscription)) {
 		total_add(LOST_STATE, 1);
 		return w->depth == 0;
 	}
 	/* Nothing below reaches as far as the range. */
-	if (NODE_FIELD(s->node, interval_tree.__subtree_last) < w->start)
+	if (NODE_FIELD(s->node, interval_tree.__subtree_last) < w->e.start)
 		return w->depth == 0;
-	last = NODE_FIELD(s->node, interval_tree.last);
 	walk_push(w, s, NODE_FIELD(s->node, interval_tree.rb.rb_left));
 	if (NODE_FIELD(s->node, interval_tree.start) <= end) {
 		walk_push(w, s, NODE_FIELD(s->node, interval_tree.rb.rb_right));
-		if (last >= w->start)
-			walk_visit(w, s, address);
+		if (NODE_FIELD(s->node, interval_tree.last) >= w->e.start)
+			walk_visit(w, s);
 	}
 	return w->depth == 0;
 }
@@ -203,7 +230,7 @@ static __noinline int walk_tree(struct walk *w, u64 root)
 	u32 slot = w->slot;
 
 	s = bpf_map_lookup_elem(&walk_scratch, &slot);
-	if (!s)
+	if (!s || !root)
 		return 0;
 	s->stack[0] = root;
 	w->depth = 1;
@@ -219,49 +246,92 @@ static __noinline int walk_tree(struct walk *w, u64 root)
 	return 0;
 }
 
-static __noinline u64 walk_all(const struct process *p, struct mm_struct *mm, u64 range, u64 where)
+static __always_inline void list_visit(struct walk *w, struct mmu_notifier *mn)
 {
+	struct mmuscope_callback_id *id =
+		callback_id_of((u64)BPF_CORE_READ(mn, ops, invalidate_range_start), 1);
+	struct mmuscope_cpu *c = this_cpu();
+
+	if (!id || !c || id->seen || w->slot != WALK_START)
+		return;
+	w->e.subscription = (u64)mn;
+	w->e.reader = id->owner;
+	count_seen(c, &w->process, w->phase, &w->e,
+		   may_decline(id->declines, w->e.event) ? OUTCOME_UNDETERMINED : OUTCOME_PERFORMED,
+		   id->what, open_migration(), false);
+}
+
+/* The mmu_notifiers of the mm; they are called with every range. */
+static __noinline int walk_list(struct walk *w)
+{
+	struct mm_struct *mm = (void *)w->mm;
+	struct hlist_node *node = BPF_CORE_READ(mm, notifier_subscriptions, list.first);
+
+	for (int i = 0; i < LIST_MAX && node; i++) {
+		list_visit(w, (void *)node);
+		node = BPF_CORE_READ(node, next);
+	}
+	if (node)
+		total_add(LOST_STATE, 1);
+	return 0;
+}
+
+static __noinline int walk_all(const struct process *p, u64 range, u64 where)
+{
+	struct mmu_notifier_range *r = (void *)range;
+	struct mm_struct *mm = BPF_CORE_READ(r, mm);
 	struct walk w = {
 		.process = *p,
-		.start = BPF_CORE_READ((struct mmu_notifier_range *)range, start),
-		.end = BPF_CORE_READ((struct mmu_notifier_range *)range, end),
+		.e = {
+			.range = range,
+			.start = BPF_CORE_READ(r, start),
+			.end = BPF_CORE_READ(r, end),
+			.event = (u32)where,
+		},
 		.mm = (u64)mm,
 		.open_seq = BPF_CORE_READ(mm, notifier_subscriptions, invalidate_seq),
-		.event = (u32)where,
 		.phase = where >> 32,
 		.epoch = control.registry_epoch,
-		.remember = 1,
 		.slot = WALK_START,
 	};
 
+	walk_list(&w);
 	walk_tree(&w, (u64)BPF_CORE_READ(mm, notifier_subscriptions, itree.rb_root.rb_node));
-	return w.pages_performed;
+	return 0;
 }
 
-/* Every callback that this notification has made. Returns the pages dropped. */
-static __always_inline u64 walk_registry(struct mmuscope_cpu *c, struct process *p,
-					 const struct mmu_notifier_range *range,
-					 struct mm_struct *mm, u64 start, u64 end, u32 event,
-					 u32 phase, const bool target)
+/* Every callback that this notification has made, but for those that have probes. */
+static __always_inline void walk_registry(struct mmuscope_cpu *c, struct process *p,
+					  const struct mmu_notifier_range *range,
+					  struct mm_struct *mm, u64 start, u64 end, u32 event,
+					  u32 phase, struct migration_frame *m, const bool target)
 {
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
 	u64 root = (u64)subs->itree.rb_root.rb_node, seq;
+	struct callback_event e;
 
-	if (!root)
-		return 0;
-	if (c->lone.node != root || c->lone.epoch != control.registry_epoch)
-		return walk_all(p, mm, (u64)range, (u64)phase << 32 | event);
-	if (start > c->lone.last || end - 1 < c->lone.start)
-		return 0;
-	if (bpf_probe_read_kernel(&seq, sizeof(seq),
-				  (void *)root + bpf_core_field_offset(struct mmu_interval_notifier,
-								       invalidate_seq))) {
-		total_add(LOST_STATE, 1);
-		return 0;
+	if (c->lone.node != root || c->lone.epoch != control.registry_epoch || subs->list.first) {
+		walk_all(p, (u64)range, (u64)phase << 32 | event);
+		return;
 	}
-	return count_interval(c, p, event, phase, start, end,
-			      outcome_by(seq, subs->invalidate_seq, c->lone.declines, event, mm),
-			      c->lone.what, target);
+	if (!root || start > c->lone.last || end - 1 < c->lone.start)
+		return;
+	if (bpf_probe_read_kernel(&seq, sizeof(seq),
+				  (void *)root + bpf_core_field_offset(
+					struct mmu_interval_notifier, invalidate_seq))) {
+		total_add(LOST_STATE, 1);
+		return;
+	}
+	e.range = (u64)range;
+	e.subscription = root;
+	e.start = start;
+	e.end = end;
+	e.time = 0;
+	e.event = event;
+	e.reader = c->lone.owner;
+	count_seen(c, p, phase, &e,
+		   outcome_by(seq, subs->invalidate_seq, c->lone.declines, event, mm), c->lone.what,
+		   m, target);
 }
 
 #endif

@@ -64,6 +64,9 @@ kind() {
 base_kind=$(kind "$base")
 new_kind=$(kind "$new")
 
+trap 'say "interrupted: what is done so far is in $out."; exit 130' INT
+trap 'exit 143' TERM
+
 worst=0
 compare() { # BASE NEW, folders of results
 	local status=0

@@ -48,16 +48,30 @@ struct handlers {
 	struct bpf_program *enter, *leave;
 };
 
+static bool is_notifier(const struct driver_callback *driver)
+{
+	return !strcmp(driver->kind, KIND_NOTIFIER);
+}
+
 static struct handlers choose_handlers(const struct session *s, struct callback_bpf *skel,
+				       const struct driver_callback *driver,
 				       enum plan_source source, int id)
 {
+	bool notifier = is_notifier(driver);
+
+	if (source == PLAN_KPROBE && notifier)
+		return (struct handlers){ skel->progs.notifier_kprobe,
+					  skel->progs.notifier_kretprobe };
 	if (source == PLAN_KPROBE)
-		return (struct handlers){skel->progs.interval_kprobe,
-					 skel->progs.interval_kretprobe};
+		return (struct handlers){ skel->progs.interval_kprobe,
+					  skel->progs.interval_kretprobe };
+	if (notifier)
+		return (struct handlers){ s->config.latency ? skel->progs.notifier_fentry : NULL,
+					  skel->progs.notifier_fexit };
 	if (id < MMUSCOPE_DIRECT_CALLBACKS && session__for_one_process(s))
-		return (struct handlers){skel->progs.target_fentry, skel->progs.target_fexit};
-	return (struct handlers){s->config.latency ? skel->progs.interval_fentry : NULL,
-				 skel->progs.interval_fexit};
+		return (struct handlers){ skel->progs.target_fentry, skel->progs.target_fexit };
+	return (struct handlers){ s->config.latency ? skel->progs.interval_fentry : NULL,
+				  skel->progs.interval_fexit };
 }
 
 static int prepare_handlers(const struct handlers *h, const struct plan_target *t)
@@ -135,10 +149,11 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	always = work && (s->contended || !work_bit(w->id));
 	w->skel->rodata->callback_id = (__u32)w->id;
 	w->skel->rodata->callback_declines = driver->declines;
+	w->skel->rodata->callback_owner = driver->owner;
 	w->skel->rodata->callback_work_always = always;
 	w->skel->rodata->callback_work_bit = work ? work_bit(w->id) : 0;
 	*(struct mmuscope_config *)&w->skel->rodata->cfg = s->config;
-	handlers = choose_handlers(s, w->skel, t->source, w->id);
+	handlers = choose_handlers(s, w->skel, driver, t->source, w->id);
 	err = share_maps(s, w->skel);
 	err = err ?: prepare_handlers(&handlers, t);
 	err = err ?: prepare_work(w->skel, work);
@@ -164,12 +179,13 @@ static const char *no_walk(const struct session *s)
 	return NULL;
 }
 
-/* Tells the walk what rows the function at this address has; `seen`: none, it has probes. */
-static int tell_walk(struct session *s, __u64 address, const struct mmuscope_callback_id *id)
+/* Tells the walk what rows the function at this address has. `flags` as of the map. */
+static int tell_walk(struct session *s, __u64 address, const struct mmuscope_callback_id *id,
+		     __u64 flags)
 {
-	return bpf_map_update_elem(bpf_map__fd(s->core->maps.callbacks), &address, id, BPF_ANY)
-		       ? -errno
-		       : 0;
+	int fd = bpf_map__fd(s->core->maps.callbacks);
+
+	return bpf_map_update_elem(fd, &address, id, flags) ? -errno : 0;
 }
 
 static void forget_function(struct session *s, __u64 address)
@@ -180,48 +196,44 @@ static void forget_function(struct session *s, __u64 address)
 
 static __u64 address_of(const struct plan_target *t)
 {
-	struct plan one = {.targets = (struct plan_target *)t, .count = 1};
+	struct plan one = { .targets = (struct plan_target *)t, .count = 1 };
 	struct symbol_facts facts;
 
 	symbol_facts__read(&facts, &one, true);
 	return facts.address;
 }
 
-/* From here on the walk runs: what has probes must not be counted twice. */
-static int start_walk(struct session *s)
-{
-	for (size_t i = 0; i < s->watch_count; i++) {
-		struct watch *w = &s->watches[i];
-		const struct mmuscope_callback_id seen = {.seen = 1};
-		int err;
-
-		if (!w->skel || w->address)
-			continue;
-		w->address = address_of(plan__find(&s->plan, w->driver->symbol));
-		err = w->address ? tell_walk(s, w->address, &seen) : -ENOENT;
-		if (err)
-			return err;
-	}
-	control(s)->registry = 1;
-	return 0;
-}
-
 static int watch_by_walk(struct session *s, struct watch *w, const struct plan_target *t)
 {
-	const struct mmuscope_callback_id id = {.what = (__u64)w->id,
-						.declines = w->driver->declines};
+	const struct mmuscope_callback_id id = {
+		.what = (__u64)w->id,
+		.declines = w->driver->declines,
+		.owner = w->driver->owner,
+		.is_notifier = is_notifier(w->driver),
+	};
 	int err;
 
-	w->address = address_of(t);
+	w->address = w->address ?: address_of(t);
 	if (!w->address)
 		return -ENOENT;
-	err = tell_walk(s, w->address, &id);
-	return err ?: start_walk(s);
+	err = tell_walk(s, w->address, &id, BPF_ANY);
+	if (!err)
+		control(s)->registry = 1;
+	return err;
 }
 
-int callbacks__found(struct session *s, __u64 address)
+/*
+ * The callback has probes: the walk must not count it too. -EEXIST: somebody has
+ * subscribed before the probes were there, and the walk counts what it sends.
+ */
+static int keep_from_walk(struct session *s, struct watch *w, const struct plan_target *t)
 {
-	return names__add_function(&s->names, address, "interval", plan_source_name(PLAN_REGISTRY));
+	const struct mmuscope_callback_id seen = { .seen = 1 };
+
+	w->address = w->address ?: address_of(t);
+	if (!w->address)
+		return 0;
+	return tell_walk(s, w->address, &seen, s->armed ? BPF_NOEXIST : BPF_ANY);
 }
 
 /* ---- the ladder ---- */
@@ -236,21 +248,41 @@ static void watch__close(struct watch *w)
 	w->skel = NULL;
 }
 
+/* As own_owner() of bpf/outcome.bpf.h decides it. */
+static bool owner_is_read(const struct driver_callback *d)
+{
+	switch (d->owner) {
+	case OWNER_TEST_HMM:
+		return module_has_struct(d->module, "dmirror");
+	case OWNER_NOUVEAU:
+		return module_has_struct(d->module, "nouveau_svmm");
+	default:
+		return false;
+	}
+}
+
 static int attach(struct session *s, struct watch *w, const struct plan_target *t)
 {
+	int err;
+
 	w->id = names__add_callback(&s->names, w->driver->symbol, w->driver->module,
 				    w->driver->kind, plan_source_name(t->source));
 	if (w->id < 0)
 		return w->id;
-	return t->source == PLAN_REGISTRY ? watch_by_walk(s, w, t) : attach_probes(s, w, t);
+	if (owner_is_read(w->driver))
+		s->names.callbacks[w->id].owner_by = OWNER_BY_DRIVER;
+	if (t->source == PLAN_REGISTRY)
+		return watch_by_walk(s, w, t);
+	err = attach_probes(s, w, t);
+	return err ?: keep_from_walk(s, w, t);
 }
 
-/* Watches one callback from the planned rung downwards. */
+/* Watches one callback from the planned rung downwards. `address` 0: not known. */
 static int watch_callback(struct session *s, const struct driver_callback *driver,
-			  const struct symbol_facts *facts, unsigned int rungs)
+			  const struct symbol_facts *facts, unsigned int rungs, __u64 address)
 {
 	struct plan_target *t = plan__find(&s->plan, driver->symbol);
-	struct watch w = {.driver = driver}, *watches;
+	struct watch w = { .driver = driver, .address = address }, *watches;
 	int err;
 
 	if (t->source == PLAN_NONE)
@@ -301,6 +333,8 @@ void callbacks__watch_work(struct session *s)
 /* The rungs for callbacks; one program that sees them all is the cheapest. */
 static unsigned int callback_rungs(const struct session *s)
 {
+	if (s->options.via)
+		return RUNG(s->options.via);
 	if (!s->options.latency && !no_walk(s))
 		return RUNG(PLAN_REGISTRY);
 	return RUNG_PROBES | (no_walk(s) ? 0 : RUNG(PLAN_REGISTRY));
@@ -364,7 +398,7 @@ int callbacks__add_module(struct session *s, const char *module)
 		if (belongs_to(d, module))
 			err = watch_callback(s, d,
 					     &facts[plan__find(&plan, d->symbol) - plan.targets],
-					     callback_rungs(s));
+					     callback_rungs(s), 0);
 	}
 cleanup:
 	free(facts);
@@ -372,11 +406,83 @@ cleanup:
 	return err;
 }
 
+/* ---- functions that were found ---- */
+
+static bool is_watched(const struct session *s, __u64 address)
+{
+	for (size_t i = 0; i < s->watch_count; i++)
+		if (s->watches[i].address == address)
+			return true;
+	return false;
+}
+
+/* A driver that the table does not have, for as long as the session lives. */
+static const struct driver_callback *make_driver(struct session *s,
+						 const struct name_callback *name,
+						 const char *kind)
+{
+	const struct driver_callback *known = driver__find(name->symbol, name->module);
+	struct found_driver *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	if (known)
+		f->driver = *known;
+	else
+		f->driver.declines = DECLINES_UNKNOWN;
+	snprintf(f->symbol, sizeof(f->symbol), "%s", name->symbol);
+	snprintf(f->module, sizeof(f->module), "%s", name->module);
+	f->driver.symbol = f->symbol;
+	f->driver.module = f->module;
+	f->driver.kind = kind;
+	f->next = s->found;
+	s->found = f;
+	return &f->driver;
+}
+
+/* Something subscribes with a function before counting begins: it climbs the ladder. */
+static int watch_found(struct session *s, const struct name_callback *name, __u64 address,
+		       const char *kind)
+{
+	const struct plan_target *known = plan__find(&s->plan, name->symbol);
+	const struct driver_callback *driver;
+	struct symbol_facts facts;
+	struct plan plan = {};
+	int err = -ENOMEM;
+
+	if (known && known->source != PLAN_NONE)
+		return 0;
+	driver = make_driver(s, name, kind);
+	if (!driver || !plan__add(&plan, "callbacks", driver->symbol, driver->module))
+		goto cleanup;
+	symbol_facts__read(&facts, &plan, true);
+	decide(s, &plan.targets[0], &facts);
+	err = watch_callback(s, driver, &facts, callback_rungs(s), address);
+cleanup:
+	plan__clear(&plan);
+	return err;
+}
+
+int callbacks__found(struct session *s, __u64 address, bool notifier)
+{
+	const char *kind = notifier ? KIND_NOTIFIER : KIND_INTERVAL;
+	struct name_callback name;
+
+	if (is_watched(s, address))
+		return 0;
+	if (s->armed)
+		return names__add_function(&s->names, address, kind,
+					   plan_source_name(PLAN_REGISTRY));
+	names__function(address, &name);
+	return watch_found(s, &name, address, kind);
+}
+
 static void mark_removed(struct session *s, const char *symbol, const char *module)
 {
 	struct plan_target *t = plan__find(&s->plan, symbol);
 
 	t->source = PLAN_NONE;
+	t->absent = true;
 	snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
 }
 
@@ -409,4 +515,10 @@ void callbacks__close(struct session *s)
 	for (size_t i = 0; i < s->watch_count; i++)
 		watch__close(&s->watches[i]);
 	free(s->watches);
+	while (s->found) {
+		struct found_driver *next = s->found->next;
+
+		free(s->found);
+		s->found = next;
+	}
 }

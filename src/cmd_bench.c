@@ -269,13 +269,15 @@ int cmd_bench(int argc, char **argv)
 		o.resident_count = 1;
 	}
 	/* Before the work: a bad path must not cost a run. */
-	out = path ? fopen(path, "we") : stdout;
+	out = path ? open_output(path) : stdout;
 	if (!out) {
 		msg("cannot write %s: %s; name another file with --output.", path, strerror(errno));
 		return STATUS_FAILED;
 	}
 	status = overhead ? overhead__run(o.params.device, o.params.iterations * 100, &doc) :
 			    bench__run(&o, &doc);
+	if (doc && path)
+		begin_output(out);
 	if (doc && json) {
 		json_dumpf(doc, out, JSON_INDENT(1));
 		fputc('\n', out);

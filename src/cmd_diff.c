@@ -163,12 +163,13 @@ static int write_output(const struct options *options, const struct diff *diff,
 		goto cleanup;
 	}
 	if (options->output) {
-		out = fopen(options->output, "we");
+		out = open_output(options->output);
 		if (!out) {
 			err = -errno;
 			msg("cannot write '%s': %s.", options->output, strerror(errno));
 			goto cleanup;
 		}
+		begin_output(out);
 	}
 	if (options->json)
 		err = diff__write_json(diff, verdict, options->limits, results, options->n_limits,

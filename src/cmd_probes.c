@@ -14,12 +14,13 @@
 
 static void help(FILE *out)
 {
-	fputs("Usage: mmuscope probes [--json]\n\n"
+	fputs("Usage: mmuscope probes [--via RUNG] [--json]\n\n"
 	      "Attaches every probe that 'stat' and 'bench' use, says how it is seen on this\n"
 	      "kernel, and where something cannot be seen, why. Counts nothing.\n\n"
 	      "Options:\n"
-	      "  -j, --json  as JSON\n"
-	      "  -h, --help  this text\n\n"
+	      "      --via RUNG  callbacks by fentry, kprobe or registry only\n"
+	      "  -j, --json      as JSON\n"
+	      "  -h, --help      this text\n\n"
 	      "Examples:\n"
 	      "  sudo mmuscope probes\n"
 	      "  sudo mmuscope probes --json | jq '.targets[] | select(.source == null)'\n",
@@ -75,9 +76,12 @@ static int print_table(const struct plan *plan)
 	return STATUS_OK;
 }
 
+enum { OPT_VIA = 256 };
+
 int cmd_probes(int argc, char **argv)
 {
 	static const struct option longs[] = {
+		{ "via", required_argument, NULL, OPT_VIA },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
@@ -91,6 +95,11 @@ int cmd_probes(int argc, char **argv)
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "+jh", longs, NULL)) != -1) {
 		switch (opt) {
+		case OPT_VIA:
+			options.via = plan_source__parse(optarg);
+			if (!options.via)
+				return usage_error("--via does not take '%s'.", optarg);
+			break;
 		case 'j':
 			json = true;
 			break;
@@ -98,7 +107,8 @@ int cmd_probes(int argc, char **argv)
 			help(stdout);
 			return close_output(stdout, "standard output");
 		default:
-			return usage_error("there is no option '%s'.", argv[optind - 1]);
+			return usage_error("there is no option '%s', or its value is missing.",
+					   argv[optind - 1]);
 		}
 	}
 	if (optind < argc)

@@ -341,7 +341,8 @@ static void write_p(struct sheet *sheet, double p)
 	if (p < 0.0001)
 		sheet__cell(sheet, "<.0001");
 	else
-		sheet__cell(sheet, "%.4f", p);
+		/* Rounded it must not seem to be on the other side of the limit. */
+		sheet__cell(sheet, p < DIFF_P && p > DIFF_P - 5e-5 ? "%.5f" : "%.4f", p);
 }
 
 static void times_row(struct sheet *sheet, const struct view *v, const struct diff_case *c,

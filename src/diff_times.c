@@ -162,6 +162,30 @@ cleanup:
 	return err;
 }
 
+static bool same_samples(const struct result_case *a, size_t ia, const struct result_case *b,
+			 size_t ib)
+{
+	if (a->n_samples != b->n_samples)
+		return false;
+	for (size_t i = 0; i < a->n_samples; i++)
+		if (a->samples[i].times[ia] != b->samples[i].times[ib])
+			return false;
+	return true;
+}
+
+/* Has an earlier run of this side the same samples, one by one? */
+static bool repeats_a_run(const struct result_case *const *in_run, size_t run, size_t index,
+			  const char *key)
+{
+	for (size_t i = 0; i < run; i++) {
+		int other = in_run[i] ? find_key(in_run[i], key) : -1;
+
+		if (other >= 0 && same_samples(in_run[i], (size_t)other, in_run[run], index))
+			return true;
+	}
+	return false;
+}
+
 static int compare_time(struct diff_time *time, const struct diff_case *c, const struct diff *diff,
 			double divisor)
 {
@@ -178,6 +202,12 @@ static int compare_time(struct diff_time *time, const struct diff_case *c, const
 			int index = from ? find_key(from, time->key) : -1;
 
 			if (index < 0)
+				continue;
+			/*
+			 * A guest that counts instructions may repeat a run to the last
+			 * one: the same samples again are no new evidence.
+			 */
+			if (repeats_a_run(c->in_run[side], run, (size_t)index, time->key))
 				continue;
 			sizes[side][run] = from->n_samples;
 			err = add_samples(time, side, from, (size_t)index, divisor);

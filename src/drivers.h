@@ -4,24 +4,41 @@
 
 #include <stddef.h>
 
+#include "bpf/mmuscope.h"
+
 /*
- * A driver callback that can be watched by name. All are static data, owned by
- * the table.
+ * What is known of a driver's callback from its source. All are static data,
+ * owned by the table. A callback that is not here is found all the same when
+ * something subscribes with it, and has the defaults.
  */
 struct driver_callback {
 	const char *symbol;
-	const char *module;	/* where the symbol lives */
-	const char *kind;	/* "interval": mmu_interval_notifier_ops.invalidate */
+	const char *module;	/* where the symbol lives; "": the kernel itself */
+	const char *kind;	/* KIND_INTERVAL or KIND_NOTIFIER */
 	const char *work;	/* touches the device; called inside the callback; or NULL */
 	/*
 	 * Events that it may decline, 1 << enum mmu_notifier_event: read from its
-	 * source, all bits where nobody has. Used where there is no work function
-	 * and the sequence number says nothing, see bpf/callbacks.bpf.c.
+	 * source, DECLINES_UNKNOWN where nobody has. Used where there is no work
+	 * function and the sequence number says nothing, see bpf/callbacks.bpf.c.
 	 */
 	unsigned int declines;
+	enum mmuscope_owner_reader owner;
 };
+
+#define KIND_INTERVAL "interval"	/* mmu_interval_notifier_ops.invalidate */
+#define KIND_NOTIFIER "notifier"	/* mmu_notifier_ops.invalidate_range_start */
+
+/* Of enum mmu_notifier_event, include/linux/mmu_notifier.h. */
+#define DECLINES_NOTHING 0
+#define DECLINES_RELEASE (1U << 5)
+#define DECLINES_MIGRATE (1U << 6)	/* 5.9+ */
+#define DECLINES_EXCLUSIVE (1U << 7)	/* 5.14+ */
+#define DECLINES_UNKNOWN (~0U)
 
 extern const struct driver_callback driver_callbacks[];
 extern const size_t driver_callback_count;
+
+/* By name and module; the module is not asked for where `module` is "". NULL: unknown. */
+const struct driver_callback *driver__find(const char *symbol, const char *module);
 
 #endif

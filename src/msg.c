@@ -2,8 +2,10 @@
 #include "msg.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *command;
 
@@ -45,6 +47,20 @@ int usage_error(const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "Try 'mmuscope%s%s --help'.\n", command ? " " : "", command ? command : "");
 	return STATUS_USAGE;
+}
+
+FILE *open_output(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
+void begin_output(FILE *stream)
+{
+	/* Only a regular file has something to lose, and only there this does anything. */
+	if (ftruncate(fileno(stream), 0))
+		errno = 0;
 }
 
 int close_output(FILE *stream, const char *what)

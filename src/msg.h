@@ -30,12 +30,21 @@ void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+#include <stdio.h>
+
+/*
+ * Opens `path` for writing without touching what it holds: a run that comes to
+ * nothing must not cost the result of an earlier one. begin_output(), before the
+ * first byte is written, empties it. NULL and errno as fopen().
+ */
+FILE *open_output(const char *path);
+void begin_output(FILE *stream);
+
 /*
  * Flushes and closes `stream` ("what" names it in the message).
  * Returns STATUS_OK, or STATUS_FAILED after a message where buffered data
  * could not be written (full disk, closed pipe).
  */
-#include <stdio.h>
 int close_output(FILE *stream, const char *what);
 
 #endif

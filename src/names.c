@@ -62,6 +62,7 @@ static int new_callback(struct names *n, const char *symbol, const char *module,
 	c->kind = kind;
 	c->source = source;
 	c->address = 0;
+	c->owner_by = OWNER_BY_MIGRATION;
 	return (int)n->callback_count++;
 }
 
@@ -129,20 +130,31 @@ static void find_symbol(__u64 address, char *out, size_t size)
 			 best_module[0] ? " " : "", best_module);
 }
 
-int names__add_function(struct names *n, __u64 address, const char *kind, const char *source)
+void names__function(__u64 address, struct name_callback *out)
 {
 	char text[sizeof(((struct name_owner *)0)->symbol)], *module;
-	int i;
 
+	memset(out, 0, sizeof(*out));
 	find_symbol(address, text, sizeof(text));
 	/* "symbol+0x0 [module]" */
 	module = strchr(text, '[');
 	if (module) {
 		*module++ = '\0';
 		module[strcspn(module, "]")] = '\0';
+		snprintf(out->module, sizeof(out->module), "%.*s", (int)sizeof(out->module) - 1,
+			 module);
 	}
 	text[strcspn(text, "+ ")] = '\0';
-	i = new_callback(n, text, module, kind, source);
+	snprintf(out->symbol, sizeof(out->symbol), "%.*s", (int)sizeof(out->symbol) - 1, text);
+}
+
+int names__add_function(struct names *n, __u64 address, const char *kind, const char *source)
+{
+	struct name_callback name;
+	int i;
+
+	names__function(address, &name);
+	i = new_callback(n, name.symbol, name.module, kind, source);
 	if (i < 0)
 		return i;
 	n->callbacks[i].address = address;

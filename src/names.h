@@ -20,7 +20,11 @@ struct name_callback {
 	const char *kind;	/* static string */
 	const char *source;	/* static string */
 	__u64 address;		/* of a function that was found; 0: known by its id */
+	const char *owner_by;	/* static: whose owner an avoidable callback's is */
 };
+
+#define OWNER_BY_DRIVER "driver"	/* read from the driver's structures */
+#define OWNER_BY_MIGRATION "migration"	/* that of the migration which the task has open */
 
 struct name_owner {
 	__u64 address;
@@ -53,6 +57,9 @@ const char *names__comm(const struct names *n, __u32 tgid, __u64 start);
  * The same for a function that only its address tells of. Returns 0 or -ENOMEM.
  */
 int names__add_function(struct names *n, __u64 address, const char *kind, const char *source);
+
+/* The name of the function at `address`: symbol and module, from /proc/kallsyms. */
+void names__function(__u64 address, struct name_callback *out);
 
 /* By a row key's `what`, an id or an address. NULL where it is neither. */
 const struct name_callback *names__callback(const struct names *n, __u64 id);

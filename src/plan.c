@@ -21,6 +21,14 @@ const char *plan_source_name(enum plan_source source)
 	}
 }
 
+enum plan_source plan_source__parse(const char *name)
+{
+	for (enum plan_source s = PLAN_FENTRY; s <= PLAN_REGISTRY; s++)
+		if (!strcmp(name, plan_source_name(s)))
+			return s;
+	return PLAN_NONE;
+}
+
 struct plan_target *plan__add(struct plan *plan, const char *metric, const char *symbol,
 			      const char *module)
 {
@@ -62,7 +70,8 @@ void plan__decide(struct plan_target *t, const struct symbol_facts *facts, unsig
 	if (t->off)
 		return;
 	t->reason[0] = '\0';
-	if (t->module[0] && !facts->module_loaded) {
+	t->absent = t->module[0] && !facts->module_loaded;
+	if (t->absent) {
 		snprintf(t->reason, sizeof(t->reason), "module %s is not loaded", t->module);
 		return;
 	}
@@ -104,6 +113,19 @@ void plan__fall(struct plan_target *t, const struct symbol_facts *facts, unsigne
 	else
 		plan__decide(&next, facts, rungs);
 	t->source = next.source;
+}
+
+bool module_has_struct(const char *module, const char *name)
+{
+	struct btf *base = btf__load_vmlinux_btf(), *btf = NULL;
+	bool found;
+
+	if (base)
+		btf = btf__load_module_btf(module, base);
+	found = btf && btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
+	btf__free(btf);
+	btf__free(base);
+	return found;
 }
 
 int module_users(const char *module)

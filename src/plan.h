@@ -28,6 +28,7 @@ struct plan_target {
 	char module[56];	/* "" for the kernel itself */
 	enum plan_source source;
 	bool off;		/* not wanted in this run, reason[] says by what */
+	bool absent;		/* its module is not there: nothing that could be missed */
 	char reason[160];
 };
 
@@ -63,6 +64,9 @@ struct plan_target *plan__add(struct plan *plan, const char *metric, const char 
 struct plan_target *plan__find(struct plan *plan, const char *symbol);
 void plan__clear(struct plan *plan);
 
+/* The rung of that name, PLAN_NONE for any other word. */
+enum plan_source plan_source__parse(const char *name);
+
 const char *plan_source_name(enum plan_source source); /* "fentry", "kprobe", "registry", "-" */
 
 /*
@@ -72,6 +76,9 @@ const char *plan_source_name(enum plan_source source); /* "fentry", "kprobe", "r
  * read counts as not there. prefer_kprobe is left false.
  */
 void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, bool addresses);
+
+/* Does the BTF of the module have this struct? */
+bool module_has_struct(const char *module, const char *name);
 
 /* Users of a loaded module, from sysfs; -ENOENT where it is not loaded or built in. */
 int module_users(const char *module);

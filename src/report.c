@@ -14,6 +14,9 @@ const char *report__unobservable(const struct report *r, const char *metric)
 {
 	const char *why = NULL;
 
+	/* The walk of the registry sees the callbacks of all drivers, known or not. */
+	if (!strcmp(metric, "callbacks") && !report__unobservable(r, "registry"))
+		return NULL;
 	/* One target that works is enough: an eviction has two ways to begin. */
 	for (size_t i = 0; i < r->plan->count; i++) {
 		const struct plan_target *t = &r->plan->targets[i];
@@ -26,6 +29,12 @@ const char *report__unobservable(const struct report *r, const char *metric)
 	}
 	return why;
 }
+
+bool report__has_latency(const struct report *r, const struct name_callback *c)
+{
+	return r->latency && c && strcmp(c->source, plan_source_name(PLAN_REGISTRY));
+}
+
 
 /* ---- invariants ---- */
 
@@ -72,17 +81,35 @@ static void check_migrations(struct checks *c, const __u64 *t)
 	      U(t[TOTAL_SETUPS_EMPTY]), U(t[TOTAL_ABANDONED_MIGRATIONS]));
 }
 
+/* The outcomes of callbacks that have probes, which see every entry and every exit. */
+static __u64 sum_probed(const struct report *r, __u64 outcome[OUTCOME_MAX])
+{
+	__u64 sum = 0;
+
+	memset(outcome, 0, OUTCOME_MAX * sizeof(*outcome));
+	for (size_t i = 0; i < r->snap->callback_count; i++) {
+		const struct mmuscope_callback_row *row = &r->snap->callbacks[i];
+
+		if (!report__has_latency(r, names__callback(r->names, row->key.what)))
+			continue;
+		for (int o = 0; o < OUTCOME_MAX; o++) {
+			outcome[o] += row->outcome[o];
+			sum += row->outcome[o];
+		}
+	}
+	return sum;
+}
+
 size_t report__invariants(const struct report *r, struct invariant out[INVARIANTS_MAX],
 			  size_t *broken)
 {
 	const __u64 *t = r->snap->total;
 	struct checks c = { .out = out };
 	struct snapshot_sums s;
-	__u64 outcomes;
+	__u64 outcomes, outcome[OUTCOME_MAX];
 
 	snapshot__sum(r->snap, &s);
-	outcomes = s.outcome[OUTCOME_PERFORMED] + s.outcome[OUTCOME_SKIPPED] +
-		   s.outcome[OUTCOME_FAILED] + s.outcome[OUTCOME_UNDETERMINED];
+	outcomes = sum_probed(r, outcome);
 	/* In the middle of a run something is always under way. */
 	if (!r->interval && watched(r, "__mmu_notifier_invalidate_range_end"))
 		check(&c, "starts = ends + failed starts",
@@ -90,7 +117,7 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 						 t[TOTAL_ABANDONED_WINDOWS],
 		      "%ju = %ju + %ju, and %ju abandoned by a dying task", U(t[TOTAL_STARTS]),
 		      U(t[TOTAL_ENDS]), U(t[TOTAL_STARTS_FAILED]), U(t[TOTAL_ABANDONED_WINDOWS]));
-	/* --no-latency watches no entries. */
+	/* The walk of the registry sees no entries, and --no-latency is nothing else. */
 	if (!r->interval && r->latency &&
 	    (!report__unobservable(r, "callbacks") || outcomes || t[TOTAL_CALLBACK_ENTRIES] ||
 	     t[TOTAL_CALLBACK_EXITS]))
@@ -100,8 +127,8 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 		      "%ju entered, %ju left, %ju performed + %ju skipped + %ju failed + %ju "
 		      "undetermined",
 		      U(t[TOTAL_CALLBACK_ENTRIES]), U(t[TOTAL_CALLBACK_EXITS]),
-		      U(s.outcome[OUTCOME_PERFORMED]), U(s.outcome[OUTCOME_SKIPPED]),
-		      U(s.outcome[OUTCOME_FAILED]), U(s.outcome[OUTCOME_UNDETERMINED]));
+		      U(outcome[OUTCOME_PERFORMED]), U(outcome[OUTCOME_SKIPPED]),
+		      U(outcome[OUTCOME_FAILED]), U(outcome[OUTCOME_UNDETERMINED]));
 	if (!r->interval && !report__unobservable(r, "migrations"))
 		check_migrations(&c, t);
 	if (!r->interval)
@@ -109,8 +136,8 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 		      "%ju = %ju", U(s.notifications), U(t[TOTAL_STARTS]));
 	check(&c, "nothing lost",
 	      !(t[LOST_EVENTS] || t[LOST_ROWS] || t[LOST_STATE] || t[LOST_PAGES]),
-	      "%ju ring events, %ju counts without a row, %ju without a task's state, %ju pages of "
-	      "a migration not looked at",
+	      "%ju ring events (--ring-size), %ju counts without a row (--max-rows), %ju without "
+	      "a task's state, %ju pages of a migration not looked at",
 	      U(t[LOST_EVENTS]), U(t[LOST_ROWS]), U(t[LOST_STATE]), U(t[LOST_PAGES]));
 	check(&c, "no recursion misses", !r->snap->recursion, "%ju program runs were skipped",
 	      U(r->snap->recursion));
@@ -132,33 +159,47 @@ static json_t *notifications_json(const struct report *r)
 			continue;
 		json_array_append_new(
 			rows,
-			json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "pid",
-				  (json_int_t)k->tgid, "comm", names__comm(r->names, k->tgid, k->start), "event",
+			json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "pid",
+				  (json_int_t)k->tgid, "comm",
+				  names__comm(r->names, k->tgid, k->start), "event",
 				  event_name(k->event), "phase", phase_name(k->phase), "calls",
 				  (json_int_t)row->count[NOTIFICATION_CALLS], "pages",
 				  (json_int_t)row->count[NOTIFICATION_PAGES], "failed",
 				  (json_int_t)row->count[NOTIFICATION_FAILED], "whole",
-				  (json_int_t)row->count[NOTIFICATION_WHOLE]));
+				  (json_int_t)row->count[NOTIFICATION_WHOLE], "empty",
+				  (json_int_t)row->count[NOTIFICATION_EMPTY]));
 	}
 	return rows;
 }
 
-static json_t *latency_json(const struct report *r, const struct mmuscope_callback_row *row)
+/* Powers of two: what is below 2^b and not below the one before; the last has no end. */
+static json_t *histogram_json(const __u64 *bucket, int n)
+{
+	json_t *buckets = json_array();
+
+	for (int b = 0; b < n; b++)
+		if (bucket[b])
+			json_array_append_new(
+				buckets, json_pack("{s:o, s:I}", "lt",
+						   b == n - 1 ? json_null() :
+								json_integer((json_int_t)1 << b),
+						   "count", (json_int_t)bucket[b]));
+	return buckets;
+}
+
+static json_t *sizes_json(const struct mmuscope_callback_row *row)
+{
+	return histogram_json(row->size, MMUSCOPE_SIZES);
+}
+
+static json_t *latency_json(const struct report *r, const struct name_callback *c,
+			    const struct mmuscope_callback_row *row)
 {
 	json_t *buckets, *o;
 
-	if (!r->latency)
+	if (!report__has_latency(r, c))
 		return json_null();
-	buckets = json_array();
-	for (int b = 0; b < MMUSCOPE_BUCKETS; b++)
-		if (row->bucket[b])
-			json_array_append_new(
-				buckets,
-				json_pack("{s:o, s:I}", "lt",
-					  b == MMUSCOPE_BUCKETS - 1 ?
-						  json_null() :
-						  json_integer((json_int_t)1 << b),
-					  "count", (json_int_t)row->bucket[b]));
+	buckets = histogram_json(row->bucket, MMUSCOPE_BUCKETS);
 	o = json_pack("{s:I, s:I, s:I, s:I, s:o}", "count",
 		      (json_int_t)callback_row__delivered(row), "sum",
 		      (json_int_t)row->latency_sum, "min", (json_int_t)~row->latency_min, "max",
@@ -184,8 +225,8 @@ static json_t *callbacks_json(const struct report *r)
 		const struct mmuscope_row_key *k = &row->key;
 		const struct name_callback *c = names__callback(r->names, k->what);
 		json_t *o = json_pack(
-			"{s:I, s:s, s:s, s:s?, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:n, s:I, "
-			"s:I, s:I, s:o, s:s}",
+			"{s:I, s:s, s:s, s:s?, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			"s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:s}",
 			"pid", (json_int_t)k->tgid, "comm",
 			names__comm(r->names, k->tgid, k->start), "symbol", c ? c->symbol : "?",
 			"module", c && c->module[0] ? c->module : NULL, "kind",
@@ -195,11 +236,16 @@ static json_t *callbacks_json(const struct report *r)
 			(json_int_t)row->outcome[OUTCOME_PERFORMED], "skipped",
 			(json_int_t)row->outcome[OUTCOME_SKIPPED], "failed",
 			(json_int_t)row->outcome[OUTCOME_FAILED], "undetermined",
-			(json_int_t)row->outcome[OUTCOME_UNDETERMINED], "avoidable", "pages",
+			(json_int_t)row->outcome[OUTCOME_UNDETERMINED], "avoidable",
+			(json_int_t)row->avoidable, "avoidable_pages",
+			(json_int_t)row->avoidable_pages, "avoidable_ns",
+			report__has_latency(r, c) ? json_integer((json_int_t)row->avoidable_time) :
+					    json_null(),
+			"owner_by", c ? c->owner_by : OWNER_BY_MIGRATION, "pages",
 			(json_int_t)row->pages, "pages_performed",
 			(json_int_t)row->pages_performed, "whole", (json_int_t)row->whole,
-			"latency_ns", latency_json(r, row),
-			"source", c ? c->source : "?");
+			"sizes", sizes_json(row), "latency_ns", latency_json(r, c, row), "source",
+			c ? c->source : "?");
 
 		json_array_append_new(rows, o);
 	}
@@ -264,11 +310,20 @@ static void add_unseen_callbacks(json_t *list, const struct report *r)
 	for (size_t i = 0; i < r->plan->count; i++) {
 		const struct plan_target *t = &r->plan->targets[i];
 
-		if (t->source != PLAN_NONE || strcmp(t->metric, "callbacks"))
+		if (t->source != PLAN_NONE || t->absent || strcmp(t->metric, "callbacks"))
 			continue;
 		snprintf(metric, sizeof(metric), "callbacks.%s", t->symbol);
 		add_unobservable(list, metric, t->reason);
 	}
+}
+
+static bool any_by_walk(const struct report *r)
+{
+	for (size_t i = 0; i < r->snap->callback_count; i++)
+		if (!report__has_latency(r, names__callback(r->names,
+							    r->snap->callbacks[i].key.what)))
+			return true;
+	return false;
 }
 
 static json_t *unobservable_json(const struct report *r)
@@ -281,8 +336,9 @@ static json_t *unobservable_json(const struct report *r)
 		add_unobservable(list, metrics[i], report__unobservable(r, metrics[i]));
 	if (!report__unobservable(r, "callbacks"))
 		add_unseen_callbacks(list, r);
-	add_unobservable(list, "callbacks.avoidable",
-			 "the driver's own owner is not read by this version");
+	if (r->latency && any_by_walk(r))
+		add_unobservable(list, "callbacks.latency_ns",
+				 "a callback that the walk of the registry sees has none");
 	if (!r->latency) {
 		add_unobservable(list, "callbacks.latency_ns", "switched off by --no-latency");
 		add_unobservable(list, "callbacks.entered", "switched off by --no-latency");
@@ -333,13 +389,14 @@ json_t *report__json(const struct report *r)
 				   (json_int_t)s.fault_retries);
 	return json_pack(
 		"{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, "
-		"s:{s:I, s:I, s:I}, s:o, s:o}",
+		"s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:o, s:o}",
 		"schema", "mmuscope-stat/1", "tool", tool_info__json(), "kernel",
 		kernel_info__json(), "clock", kernel_info__clock(), "scope", scope_json(r),
 		"command", command, "command_status", command_status_json(r->command_status),
 		"children", r->children, "duration_ns", (json_int_t)r->duration_ns,
 		"notifications", notifications_json(r), "callbacks", callbacks_json(r),
-		"migrations", migrations_json(r), "faults", faults, "lost", "events",
+		"migrations", migrations_json(r), "faults", faults, "ownerless", "calls",
+		(json_int_t)s.ownerless, "pages", (json_int_t)s.ownerless_pages, "lost", "events",
 		(json_int_t)t[LOST_EVENTS], "counters",
 		(json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES]), "recursion",
 		(json_int_t)r->snap->recursion, "invariants", invariants_json(r), "unobservable",

@@ -56,6 +56,9 @@ json_t *report__json(const struct report *r);
  */
 int report__print(const struct report *r, FILE *out);
 
+/* Is the time of this callback known? Not where the walk of the registry sees it. */
+bool report__has_latency(const struct report *r, const struct name_callback *c);
+
 /* Why `metric` ("migrations") cannot be seen here; NULL where it can. */
 const char *report__unobservable(const struct report *r, const char *metric);
 

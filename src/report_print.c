@@ -116,6 +116,20 @@ static int print_notifications(struct printer *p)
 	return print_table(p, "Notifications", t, rows, err);
 }
 
+static void print_avoidable(struct printer *p, const struct name_callback *c, __u64 calls,
+			    __u64 pages)
+{
+	if (!calls)
+		return;
+	fprintf(p->out,
+		"Avoidable: %ju calls, %ju pages: performed for migrations of the driver's own,\n"
+		"which it could decline (%s).\n\n",
+		(uintmax_t)calls, (uintmax_t)pages,
+		strcmp(c->owner_by, OWNER_BY_DRIVER) ?
+			"the owner is taken from the migration that the task has open" :
+			"its owner is read from its own structures");
+}
+
 static int print_callbacks(struct printer *p)
 {
 	static const struct table_column columns[] = {
@@ -130,6 +144,8 @@ static int print_callbacks(struct printer *p)
 	for (size_t id = 0; id < p->r->names->callback_count && !err; id++) {
 		const struct name_callback *c = &p->r->names->callbacks[id];
 		struct table *t = new_table(p, columns, 11);
+		const bool latency = report__has_latency(p->r, c);
+		__u64 avoidable = 0, pages = 0, empty = 0;
 		size_t rows = 0;
 		char title[200];
 
@@ -138,7 +154,7 @@ static int print_callbacks(struct printer *p)
 			__u64 delivered = callback_row__delivered(row);
 			char n[8][NUMBER];
 
-			if (row->key.what != id)
+			if (names__callback(p->r->names, row->key.what) != c)
 				continue;
 			const char *cells[11] = {
 				NULL,
@@ -150,10 +166,13 @@ static int print_callbacks(struct printer *p)
 				number(n[3], row->outcome[OUTCOME_FAILED]),
 				number(n[4], row->outcome[OUTCOME_UNDETERMINED]),
 				number(n[5], row->pages_performed),
-				p->r->latency ? number(n[6], row->latency_sum / delivered) : "n/o",
-				p->r->latency ? percentile(n[7], row, 99) : "n/o",
+				latency ? number(n[6], row->latency_sum / delivered) : "n/o",
+				latency ? percentile(n[7], row, 99) : "n/o",
 			};
 			err = add(p, t, &row->key, cells);
+			avoidable += row->avoidable;
+			pages += row->avoidable_pages;
+			empty += row->size[0];
 			rows++;
 		}
 		/* A driver that nobody called is worth no table. */
@@ -161,9 +180,15 @@ static int print_callbacks(struct printer *p)
 			table__free(t);
 			continue;
 		}
-		snprintf(title, sizeof(title), "Callbacks of %s [%s], %s notifier, seen by %s",
-			 c->symbol, c->module, c->kind, c->source);
+		snprintf(title, sizeof(title), "Callbacks of %s%s%s%s, %s, seen by %s", c->symbol,
+			 c->module[0] ? " [" : "", c->module, c->module[0] ? "]" : "",
+			 strcmp(c->kind, "notifier") ? "interval notifier" : "mmu_notifier",
+			 c->source);
 		err = print_table(p, title, t, rows, err);
+		print_avoidable(p, c, avoidable, pages);
+		if (empty)
+			fprintf(p->out, "Of an empty range: %ju of these calls.\n\n",
+				(uintmax_t)empty);
 	}
 	return err;
 }
@@ -199,6 +224,18 @@ static int print_migrations(struct printer *p)
 		rows++;
 	}
 	return print_table(p, "Migrations (pages)", t, rows, err);
+}
+
+static void print_ownerless(struct printer *p)
+{
+	struct snapshot_sums s;
+
+	snapshot__sum(p->r->snap, &s);
+	if (s.ownerless)
+		fprintf(p->out,
+			"Inside migrations and without an owner, which no driver can decline: "
+			"%ju\nnotifications, %ju pages\n",
+			(uintmax_t)s.ownerless, (uintmax_t)s.ownerless_pages);
 }
 
 static void print_faults(struct printer *p)
@@ -242,7 +279,7 @@ static void print_unseen_callbacks(struct printer *p)
 	for (size_t i = 0; !why && i < p->r->plan->count; i++) {
 		const struct plan_target *t = &p->r->plan->targets[i];
 
-		if (t->source == PLAN_NONE && !strcmp(t->metric, "callbacks"))
+		if (t->source == PLAN_NONE && !t->absent && !strcmp(t->metric, "callbacks"))
 			fprintf(p->out, "Callbacks of %s: not observable: %s\n\n", t->symbol,
 				t->reason);
 	}
@@ -265,6 +302,7 @@ int report__print(const struct report *r, FILE *out)
 	err = err ? err : print_migrations(&p);
 	if (err)
 		return err;
+	print_ownerless(&p);
 	print_faults(&p);
 	print_invariants(&p);
 	return 0;

@@ -22,7 +22,7 @@
 
 /* A function of the kernel proper and the programs that watch it, exits first: so no
  * call that is counted at its entry can leave unseen. */
-enum { CORE_TARGETS = 12 };
+enum { CORE_TARGETS = 13 };
 
 struct core_target {
 	const char *metric;
@@ -76,6 +76,8 @@ static void core_targets(const struct session *s, struct core_target t[CORE_TARG
 		{ "registry", "mmu_interval_notifier_insert_locked", PROG(insert_locked_leave),
 		  PROG(insert_locked_enter), LINK(insert_locked_leave),
 		  LINK(insert_locked_enter) },
+		{ "registry", "__mmu_notifier_register", NULL, PROG(notifier_registered), NULL,
+		  LINK(notifier_registered) },
 	};
 #undef PROG
 #undef LINK
@@ -232,6 +234,11 @@ int session__open(struct session **out, const struct session_options *options)
 	return 0;
 }
 
+static bool probes_only(const struct session *s)
+{
+	return s->options.via && s->options.via != PLAN_REGISTRY;
+}
+
 static int set_up_plan(struct session *s)
 {
 	struct core_target targets[CORE_TARGETS];
@@ -249,6 +256,14 @@ static int set_up_plan(struct session *s)
 	if (!s->options.latency) {
 		t->off = true;
 		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
+	}
+	for (size_t i = 0; i < s->plan.count && probes_only(s); i++) {
+		struct plan_target *r = &s->plan.targets[i];
+
+		if (strcmp(r->metric, "registry"))
+			continue;
+		r->off = true;
+		snprintf(r->reason, sizeof(r->reason), "switched off by --via");
 	}
 	symbol_facts__read(facts, &s->plan, false);
 	for (size_t i = 0; i < s->plan.count; i++)
@@ -288,6 +303,7 @@ static void drop_all_incomplete(struct plan *plan)
 	drop_incomplete(plan, "registry", "__mmu_notifier_release");
 	drop_incomplete(plan, "registry", "mmu_interval_notifier_insert");
 	drop_incomplete(plan, "registry", "mmu_interval_notifier_insert_locked");
+	drop_incomplete(plan, "registry", "__mmu_notifier_register");
 }
 
 static int size_maps(struct session *s)
@@ -372,6 +388,7 @@ int session__load(struct session *s)
 	bpf_program__set_autoload(s->core->progs.process_exec, s->config.scope == SCOPE_PROCESS);
 	bpf_program__set_autoload(s->core->progs.thread_created,
 				  s->config.scope == SCOPE_PROCESS);
+	bpf_program__set_autoload(s->core->progs.discover, true);
 	bpf_program__set_autoload(s->core->progs.module_loaded, true);
 	bpf_program__set_autoload(s->core->progs.module_gone, true);
 	*(struct mmuscope_config *)&s->core->rodata->cfg = s->config;
@@ -477,6 +494,45 @@ static __u64 recursion_sum(const struct session *s)
 	return sum;
 }
 
+/* Runs the iterator once; what it finds comes through the ring. */
+static int find_subscribers(struct session *s)
+{
+	struct bpf_link *link = bpf_program__attach_iter(s->core->progs.discover, NULL);
+	char nothing[64];
+	int fd, err = 0;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		err = -errno;
+	while (!err && read(fd, nothing, sizeof(nothing)) > 0)
+		;
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	return err;
+}
+
+/*
+ * Whoever subscribes already is looked for, and who does so from here on is
+ * counted by the walk at once, unless another rung was asked for.
+ */
+static int arm(struct session *s)
+{
+	int err = find_subscribers(s);
+
+	if (!err && ring_buffer__consume(s->ring) < 0)
+		err = -EIO;
+	if (err || probes_only(s))
+		return err;
+	s->core->data_control->control.armed = 1;
+	/* Who came between the two was told of, and is not armed yet. */
+	err = ring_buffer__consume(s->ring);
+	s->armed = true;
+	return err < 0 ? -EIO : 0;
+}
+
 int session__attach(struct session *s)
 {
 	struct core_target targets[CORE_TARGETS];
@@ -511,7 +567,8 @@ int session__attach(struct session *s)
 		    t->reason);
 		return -EOPNOTSUPP;
 	}
-	return callbacks__add_module(s, NULL);
+	err = callbacks__add_module(s, NULL);
+	return err ?: arm(s);
 }
 
 /* ---- the switch ---- */
@@ -666,7 +723,7 @@ static int ring_event(void *ctx, void *data, size_t size)
 		callbacks__remove_module(s, e->name);
 		return 0;
 	case RING_CALLBACK:
-		return callbacks__found(s, e->start);
+		return callbacks__found(s, e->start, e->tgid);
 	case RING_CONTENDED:
 		callbacks__watch_work(s);
 		return 0;
@@ -719,6 +776,11 @@ static void add_callback_row(struct mmuscope_callback_row *to,
 	to->pages += from->pages;
 	to->pages_performed += from->pages_performed;
 	to->whole += from->whole;
+	to->avoidable += from->avoidable;
+	to->avoidable_pages += from->avoidable_pages;
+	to->avoidable_time += from->avoidable_time;
+	for (int i = 0; i < MMUSCOPE_SIZES; i++)
+		to->size[i] += from->size[i];
 	to->latency_sum += from->latency_sum;
 	if (from->latency_min > to->latency_min)
 		to->latency_min = from->latency_min;

@@ -32,6 +32,7 @@ struct session_options {
 	bool latency;		/* histograms; also entries of callbacks, ends, totals */
 	bool running;		/* the scope may be in the middle of things when counting
 				 * starts or ends: pair every end with its start */
+	enum plan_source via;	/* the only rung for callbacks; PLAN_NONE: the best of all */
 	unsigned int row_shift;	/* room for 1 << row_shift rows of each kind; 0: default */
 	size_t ring_bytes;	/* 0: default; rounded up to a power of two of pages */
 };

@@ -26,6 +26,13 @@ struct watch {
 	__u64 address;		/* where its function was told to the walk; 0: nowhere */
 };
 
+/* A callback that no table has, found because something subscribes with it. */
+struct found_driver {
+	struct found_driver *next;
+	struct driver_callback driver;
+	char symbol[64], module[56];
+};
+
 struct session {
 	struct session_options options;
 	struct mmuscope_config config;
@@ -35,6 +42,8 @@ struct session {
 	struct ring_buffer *ring;
 	struct plan plan;
 	struct names names;
+	struct found_driver *found;
+	bool armed;		/* all is attached: what subscribes from now on is walked */
 	bool contended;		/* several threads may invalidate one mm at once */
 	unsigned int cpus;
 	/* The maps, mapped: [cpu], [cpu << row_shift | row]. */
@@ -69,8 +78,11 @@ void callbacks__remove_module(struct session *s, const char *module);
 /* Several threads invalidate one mm from here on: watches the drivers' work functions. */
 void callbacks__watch_work(struct session *s);
 
-/* A function that the walk of the registry met first at this address. */
-int callbacks__found(struct session *s, __u64 address);
+/*
+ * A function at this address that nobody knew: something subscribes with it. Before
+ * the session is armed it climbs the ladder, after that the walk counts it already.
+ */
+int callbacks__found(struct session *s, __u64 address, bool notifier);
 
 void callbacks__close(struct session *s);
 

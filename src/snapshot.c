@@ -90,6 +90,11 @@ static void subtract_callback(struct mmuscope_callback_row *row,
 	row->pages -= old->pages;
 	row->pages_performed -= old->pages_performed;
 	row->whole -= old->whole;
+	row->avoidable -= old->avoidable;
+	row->avoidable_pages -= old->avoidable_pages;
+	row->avoidable_time -= old->avoidable_time;
+	for (int i = 0; i < MMUSCOPE_SIZES; i++)
+		row->size[i] -= old->size[i];
 	row->latency_sum -= old->latency_sum;
 	row->latency_min = 0;
 	row->latency_max = 0;
@@ -136,6 +141,12 @@ void snapshot__subtract(struct snapshot *snap, const struct snapshot *earlier)
 	snap->recursion -= earlier->recursion;
 }
 
+/* MIGRATE and EXCLUSIVE name an owner, and only they (include/linux/mmu_notifier.h). */
+static bool is_ownerless(const struct mmuscope_row_key *key)
+{
+	return key->phase != PHASE_OUTSIDE && key->event != 6 && key->event != 7;
+}
+
 void snapshot__sum(const struct snapshot *snap, struct snapshot_sums *s)
 {
 	memset(s, 0, sizeof(*s));
@@ -146,6 +157,10 @@ void snapshot__sum(const struct snapshot *snap, struct snapshot_sums *s)
 		case ROW_NOTIFICATION:
 			s->notifications += r->count[NOTIFICATION_CALLS];
 			s->notification_pages += r->count[NOTIFICATION_PAGES];
+			if (is_ownerless(&r->key)) {
+				s->ownerless += r->count[NOTIFICATION_CALLS];
+				s->ownerless_pages += r->count[NOTIFICATION_PAGES];
+			}
 			break;
 		case ROW_MIGRATION:
 			s->migrations += r->count[MIGRATION_CALLS];
@@ -171,5 +186,7 @@ void snapshot__sum(const struct snapshot *snap, struct snapshot_sums *s)
 			s->outcome[o] += r->outcome[o];
 		s->callback_pages += r->pages;
 		s->pages_performed += r->pages_performed;
+		s->avoidable += r->avoidable;
+		s->avoidable_pages += r->avoidable_pages;
 	}
 }

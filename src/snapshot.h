@@ -45,6 +45,9 @@ __u64 callback_row__delivered(const struct mmuscope_callback_row *row);
 struct snapshot_sums {
 	__u64 notifications, notification_pages;
 	__u64 delivered, outcome[OUTCOME_MAX], callback_pages, pages_performed;
+	__u64 avoidable, avoidable_pages;
+	/* Inside migrations and of no owner: what no driver can decline. */
+	__u64 ownerless, ownerless_pages;
 	__u64 migrations, asked, collected, migrated, excess;
 	__u64 migration_time[DIR_MAX];	/* ns */
 	__u64 faults, fault_pages, fault_retries;

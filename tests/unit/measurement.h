@@ -67,6 +67,7 @@ static inline struct mmuscope_callback_row *add_callback(struct snapshot *snap,
 	row->latency_min = ~500ULL;
 	row->latency_max = 700;
 	row->bucket[10] = calls;
+	row->size[7] = calls;
 	return row;
 }
 
@@ -92,6 +93,7 @@ static inline void fill_plan(struct plan *plan)
 	add_target(plan, "faults", "hmm_range_fault", NULL);
 	add_target(plan, "callbacks", "dmirror_interval_invalidate", "test_hmm");
 	add_target(plan, "callbacks.evidence", "dmirror_do_update", "test_hmm");
+	add_target(plan, "registry", "__mmu_notifier_release", NULL);
 	add_target(plan, "callbacks", "dmirror_snapshot_invalidate", "test_hmm");
 }
 

@@ -158,7 +158,11 @@ static void drivers_are_told_apart(void **state)
 
 		assert_true(strlen(d->symbol) < sizeof(((struct name_callback *)0)->symbol));
 		assert_true(strlen(d->module) < sizeof(((struct name_callback *)0)->module));
-		assert_string_equal(d->kind, "interval");
+		assert_true(!strcmp(d->kind, KIND_INTERVAL) || !strcmp(d->kind, KIND_NOTIFIER));
+		assert_ptr_equal(driver__find(d->symbol, d->module), d);
+		/* Built into the kernel it has no module. */
+		assert_ptr_equal(driver__find(d->symbol, ""), d);
+		assert_null(driver__find(d->symbol, "another"));
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(d->symbol, driver_callbacks[j].symbol);
 	}

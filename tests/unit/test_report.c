@@ -141,17 +141,17 @@ static void leaves_out_what_was_not_watched(void **state)
 	check_broken(m, lost);
 }
 
-/* --no-latency keeps no totals beside the rows of notifications and callbacks. */
+/* --no-latency watches no entries of callbacks. */
 static void checks_less_without_latency(void **state)
 {
-	static const char *const less[] = { setups, lost, recursion };
+	static const char *const less[] = { setups, phases, lost, recursion };
 	struct measurement *m = *state;
 
 	m->report.latency = false;
 	blind(m, "notifications.ends", "switched off by --no-latency");
-	for (int t = TOTAL_STARTS; t <= TOTAL_CALLBACK_EXITS; t++)
+	for (int t = TOTAL_CALLBACK_ENTRIES; t <= TOTAL_CALLBACK_EXITS; t++)
 		m->snap.total[t] = 0;
-	check_invariants(m, less, 3);
+	check_invariants(m, less, 4);
 	m->snap.total[TOTAL_FINALIZES]--;
 	check_broken(m, setups);
 }
@@ -163,6 +163,7 @@ static void checks_callbacks_only_if_one_could_be_seen(void **state)
 	struct measurement *m = *state;
 
 	/* The module went: what was counted before must be right all the same. */
+	blind(m, "registry", "switched off by --via");
 	blind(m, "callbacks", "module test_hmm was removed");
 	check_invariants(m, all, 6);
 	m->snap.total[TOTAL_CALLBACK_EXITS]++;
@@ -302,9 +303,12 @@ static void json_has_every_number(void **state)
 	check_number(row, "pages", 192);
 	check_number(row, "pages_performed", 64);
 	check_number(row, "whole", 1);
-	is_null(row, "avoidable");
-	check_reason(json, "callbacks.avoidable",
-		     "the driver's own owner is not read by this version");
+	check_number(row, "avoidable", 0);
+	check_number(row, "avoidable_ns", 0);
+	check_text(row, "owner_by", OWNER_BY_MIGRATION);
+	check_number(entry(row, "sizes", 0), "lt", 128);
+	check_number(entry(row, "sizes", 0), "count", 3);
+	check_number(json_object_get(json, "ownerless"), "calls", 0);
 	latency = json_object_get(row, "latency_ns");
 	check_number(latency, "count", 3);
 	check_number(latency, "sum", 1800);
@@ -342,8 +346,52 @@ static void json_is_a_sound_result(void **state)
 	assert_int_equal(result_case__total(c, METRIC_PAGES_PERFORMED), 320);
 	assert_int_equal(result_case__total(c, METRIC_EXCESS), 6);
 	assert_int_equal(result_case__total(c, METRIC_REFAULTS), 5);
-	assert_int_equal(result_case__total(c, METRIC_AVOIDABLE), COUNT_UNKNOWN);
+	assert_int_equal(result_case__total(c, METRIC_AVOIDABLE), 0);
 	check_verdict(r, 0, "");
+}
+
+static void json_tells_what_could_be_avoided(void **state)
+{
+	struct measurement *m = *state;
+	struct mmuscope_row_key clear = row_key(42, ROW_NOTIFICATION, 1, PHASE_SETUP);
+	struct mmuscope_callback_row *row = &m->snap.callbacks[0];
+	struct result *r;
+	json_t *json;
+
+	row->avoidable = 3;
+	row->avoidable_pages = 192;
+	row->avoidable_time = 1500;
+	m->names.callbacks[0].owner_by = OWNER_BY_DRIVER;
+	add_row(&m->snap, &clear, (const __u64[]){ 2, 1024, 0, 0, 1 }, 5);
+	m->snap.total[TOTAL_STARTS] += 2;
+	m->snap.total[TOTAL_ENDS] += 2;
+	json = made(m);
+	check_number(entry(json, "callbacks", 0), "avoidable", 3);
+	check_number(entry(json, "callbacks", 0), "avoidable_pages", 192);
+	check_number(entry(json, "callbacks", 0), "avoidable_ns", 1500);
+	check_text(entry(json, "callbacks", 0), "owner_by", OWNER_BY_DRIVER);
+	check_number(json_object_get(json, "ownerless"), "calls", 2);
+	check_number(json_object_get(json, "ownerless"), "pages", 1024);
+	check_number(entry(json, "notifications", 2), "empty", 1);
+	r = loaded(json);
+	assert_int_equal(result_case__total(&r->cases[0], METRIC_AVOIDABLE), 3);
+	check_verdict(r, 0, "");
+}
+
+/* What the walk of the registry sees has no entries, and takes no time that is known. */
+static void the_walk_knows_no_times(void **state)
+{
+	struct measurement *m = *state;
+	json_t *json;
+
+	m->names.callbacks[0].source = plan_source_name(PLAN_REGISTRY);
+	m->snap.total[TOTAL_CALLBACK_ENTRIES] = m->snap.total[TOTAL_CALLBACK_EXITS] = 0;
+	json = made(m);
+	is_null(entry(json, "callbacks", 0), "latency_ns");
+	is_null(entry(json, "callbacks", 0), "avoidable_ns");
+	check_reason(json, "callbacks.latency_ns",
+		     "a callback that the walk of the registry sees has none");
+	check_verdict(loaded(json), 0, "");
 }
 
 static void json_tells_what_is_broken(void **state)
@@ -400,7 +448,12 @@ static void unseen_callbacks_are_null_with_a_reason(void **state)
 	check_reason(json, "callbacks.dmirror_interval_invalidate", "it was inlined");
 	json_decref(json);
 
+	/* With the walk no driver is left out, whatever the table knows. */
 	blind(m, "callbacks", "module test_hmm was removed");
+	json = made(m);
+	check_reason(json, "callbacks", NULL);
+	json_decref(json);
+	blind(m, "registry", "switched off by --via");
 	json = made(m);
 	assert_int_equal(json_array_size(json_object_get(json, "callbacks")), 2);
 	check_reason(json, "callbacks", "module test_hmm was removed");
@@ -633,6 +686,7 @@ static void prints_why_no_callback_is_observable(void **state)
 
 	m->snap.callback_count = 0;
 	m->snap.total[TOTAL_CALLBACK_ENTRIES] = m->snap.total[TOTAL_CALLBACK_EXITS] = 0;
+	blind(m, "registry", "switched off by --via");
 	blind(m, "callbacks", "module test_hmm is not loaded");
 	check_lines(m, lines, 2);
 	check_absent(m, "DELIVERED");
@@ -712,6 +766,8 @@ int main(void)
 		TEST(one_target_of_a_metric_is_enough),
 		TEST(json_has_every_number),
 		TEST(json_is_a_sound_result),
+		TEST(json_tells_what_could_be_avoided),
+		TEST(the_walk_knows_no_times),
 		TEST(json_tells_what_is_broken),
 		TEST(not_observable_is_null_with_a_reason),
 		TEST(unseen_callbacks_are_null_with_a_reason),
