@@ -118,8 +118,8 @@ struct sample_step *sample__step(struct sample *sample, const char *name);
 /* Maps params.pages fresh pages, no huge ones, alone in their mapping. 0 or -errno. */
 int run__map(struct run *run);
 void run__unmap(struct run *run);
-/* Writes this iteration's data into the range by the CPU. */
-void run__fill(struct run *run);
+/* Writes this iteration's data by the CPU, params.pages pages. */
+void run__fill(const struct run *run, unsigned char *to);
 /* Is `got` (params.pages pages) this iteration's data? Sets failure and gives -EIO if not. */
 int run__check(struct run *run, const unsigned char *got, const char *who);
 int run__check_zero(struct run *run, const unsigned char *got, const char *who);
