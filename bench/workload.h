@@ -51,7 +51,7 @@ struct expectation {
 	__u64 value;		/* for one iteration */
 };
 
-#define SAMPLE_STEPS 8
+#define SAMPLE_STEPS 10
 
 struct sample_step {
 	const char *name;	/* static: "migrate", "read", ... */
