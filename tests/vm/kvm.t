@@ -89,7 +89,7 @@ check_callbacks() { # NAME FILE
 	json "$1: every notification is a callback, and performed" "$2" '.results[0] | .samples
 		| all(.[]; .ours | .delivered == .notifications and .performed == .notifications)'
 	json "$1: the rows of callbacks are KVM's, and those of the notifications" "$2" '.results[0].stat
-		| (.callbacks | map({symbol, module, kind}) | unique) == [{module: "kvm", kind: "notifier",
+		| (.callbacks | map({symbol, kind, "module": .module}) | unique) == [{"module": "kvm", kind: "notifier",
 		symbol: "kvm_mmu_notifier_invalidate_range_start"}]
 		and (.callbacks | map({(.event + "/" + .phase): {delivered, performed, pages, pages_performed}}) | add)
 		== (.notifications | map({(.event + "/" + .phase): {delivered: .calls, performed: .calls, pages,
