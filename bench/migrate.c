@@ -43,7 +43,7 @@ static int prepare_mixed(struct run *run)
 	err = run__map(run);
 	if (err)
 		return run__failed(run, "mmap", err);
-	run__fill(run);
+	run__fill(run, run->range);
 	for (size_t at = 0, end; at < n; at = end) {
 		for (end = at; end < n && run->resident[end] == run->resident[at]; end++)
 			;

@@ -64,10 +64,10 @@ static __u64 first_word(const struct run *run, size_t page)
 	return (run->salt + page) * 0x9e3779b97f4a7c15ULL;
 }
 
-void run__fill(struct run *run)
+void run__fill(const struct run *run, unsigned char *to)
 {
 	for (size_t page = 0; page < run->params.pages; page++) {
-		__u64 *word = (__u64 *)(run->range + page * PAGE_BYTES);
+		__u64 *word = (__u64 *)(to + page * PAGE_BYTES);
 		__u64 value = first_word(run, page);
 
 		for (size_t i = 0; i < PAGE_BYTES / sizeof(*word); i++)

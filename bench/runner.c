@@ -296,7 +296,11 @@ static json_t *result_json(struct bench *b, unsigned int *broken)
 
 static int open_device(struct run *run)
 {
-	int err = dmirror__open(&run->device, run->params.device);
+	int err;
+
+	if (run->workload->device)
+		return run->workload->device->open(run);
+	err = dmirror__open(&run->device, run->params.device);
 
 	switch (-err) {
 	case 0:
@@ -318,6 +322,24 @@ static int open_device(struct run *run)
 	return err;
 }
 
+static void close_device(struct run *run)
+{
+	if (run->workload->device)
+		run->workload->device->close(run);
+	else
+		dmirror__close(&run->device);
+}
+
+static json_t *device_json(const struct workload *workload, const struct dmirror *mirror)
+{
+	const struct workload_device *device = workload->device;
+
+	/* Only test_hmm migrates, and so has chunks. */
+	return json_pack("{s:s, s:s, s:o}", "driver", device ? device->driver : "test_hmm", "path",
+			 device ? device->path : mirror->path, "chunk_pages",
+			 device ? json_null() : json_integer(mirror->chunk_pages));
+}
+
 /* One parameter set. `result` gets its JSON. */
 static enum status run_set(const struct bench_options *o, struct session *session,
 			   unsigned int resident_pct, json_t **result, struct dmirror *device,
@@ -333,15 +355,17 @@ static enum status run_set(const struct bench_options *o, struct session *sessio
 	run->params.resident_pct = resident_pct;
 	run->kind = kernel_kind();
 	run->session = session;
-	err = open_device(run);
-	if (err)
-		return err == -ENODEV || err == -ENOENT || err == -EBUSY ? STATUS_UNAVAILABLE :
-									   STATUS_FAILED;
 	run->buffer = aligned_alloc(PAGE_BYTES, run->params.pages * PAGE_BYTES);
 	b.samples = json_array();
 	err = choose_resident(run);
 	if (err || !run->buffer || !b.samples) {
 		msg("out of memory for %zu pages; ask for fewer with --pages.", run->params.pages);
+		goto cleanup;
+	}
+	err = open_device(run);
+	if (err) {
+		if (err == -ENODEV || err == -ENOENT || err == -EBUSY)
+			status = STATUS_UNAVAILABLE;
 		goto cleanup;
 	}
 	session__reset(session);
@@ -356,7 +380,7 @@ static enum status run_set(const struct bench_options *o, struct session *sessio
 cleanup:
 	snapshot__clear(&b.before);
 	json_decref(b.samples);
-	dmirror__close(&run->device);
+	close_device(run);
 	free(run->buffer);
 	free(run->resident);
 	return status;
@@ -391,11 +415,10 @@ enum status bench__run(const struct bench_options *o, json_t **doc)
 			json_array_append_new(results, result);
 	}
 	if (status == STATUS_OK) {
-		*doc = json_pack("{s:s, s:o, s:o, s:s, s:{s:s, s:s, s:i}, s:O}", "schema",
-				 "mmuscope-bench/1", "tool", tool_info__json(), "kernel",
-				 kernel_info__json(), "clock", kernel_info__clock(), "device",
-				 "driver", "test_hmm", "path", device.path, "chunk_pages",
-				 (int)device.chunk_pages, "results", results);
+		*doc = json_pack("{s:s, s:o, s:o, s:s, s:o, s:O}", "schema", "mmuscope-bench/1",
+				 "tool", tool_info__json(), "kernel", kernel_info__json(), "clock",
+				 kernel_info__clock(), "device", device_json(o->workload, &device),
+				 "results", results);
 		status = !*doc ? STATUS_FAILED : broken ? STATUS_INCOMPLETE : STATUS_OK;
 	}
 	json_decref(results);

@@ -2,13 +2,14 @@
 #include "workload.h"
 
 extern const struct workload workload_migrate_mixed, workload_migrate_pingpong,
-	workload_migrate_holes, workload_mmops;
+	workload_migrate_holes, workload_mmops, workload_kvm_mmops;
 
 const struct workload *const workloads[] = {
 	&workload_migrate_mixed,
 	&workload_migrate_pingpong,
 	&workload_migrate_holes,
 	&workload_mmops,
+	&workload_kvm_mmops,
 };
 
 const size_t workload_count = sizeof(workloads) / sizeof(workloads[0]);

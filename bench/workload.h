@@ -3,7 +3,7 @@
 #define MMUSCOPE_BENCH_WORKLOAD_H
 
 /*
- * A workload: what is done to a mirrored range, and a closed formula for the
+ * A workload: what is done to a range that a device maps, and a closed formula for the
  * counts that it must cause on each kind of kernel.
  */
 #include <stdbool.h>
@@ -51,7 +51,7 @@ struct expectation {
 	__u64 value;		/* for one iteration */
 };
 
-#define SAMPLE_STEPS 8
+#define SAMPLE_STEPS 10
 
 struct sample_step {
 	const char *name;	/* static: "migrate", "read", ... */
@@ -77,10 +77,10 @@ struct run {
 	const struct workload *workload;
 	struct workload_params params;
 	enum kernel_kind kind;
-	struct dmirror device;
+	struct dmirror device;	/* of a workload that has no device of its own */
 	struct session *session;
 	bool counting;		/* false while warming up */
-	unsigned char *range;	/* params.pages pages, mirrored */
+	unsigned char *range;	/* params.pages pages, which the device maps */
 	unsigned char *buffer;	/* as many, what the device read */
 	bool *resident;		/* per page: lives on the device when measuring starts */
 	size_t resident_pages, first_resident;
@@ -89,10 +89,22 @@ struct run {
 	char failure[160];	/* why verify() or a step failed, for the message */
 };
 
+/* What a workload without test_hmm works on. */
+struct workload_device {
+	const char *driver, *path;
+	/*
+	 * Once for a run, which has its buffer by then. 0, or -errno after one sentence;
+	 * -ENODEV: it is not there. close() is called in any case.
+	 */
+	int (*open)(struct run *run);
+	void (*close)(struct run *run);
+};
+
 struct workload {
 	const char *name;
 	const char *summary;
 	bool uses_resident;
+	const struct workload_device *device;	/* NULL: a mirror of test_hmm */
 	/* Brings memory into the state that the measurement starts from. */
 	int (*prepare)(struct run *run);
 	/* The measured region; switches counting on and off around each step. */
@@ -118,8 +130,8 @@ struct sample_step *sample__step(struct sample *sample, const char *name);
 /* Maps params.pages fresh pages, no huge ones, alone in their mapping. 0 or -errno. */
 int run__map(struct run *run);
 void run__unmap(struct run *run);
-/* Writes this iteration's data into the range by the CPU. */
-void run__fill(struct run *run);
+/* Writes this iteration's data by the CPU, params.pages pages. */
+void run__fill(const struct run *run, unsigned char *to);
 /* Is `got` (params.pages pages) this iteration's data? Sets failure and gives -EIO if not. */
 int run__check(struct run *run, const unsigned char *got, const char *who);
 int run__check_zero(struct run *run, const unsigned char *got, const char *who);

@@ -8,8 +8,9 @@
 # checksums of all that went in and came out.
 #
 #   --line LINE       the series of kernels, such as 6.1
-#   --variant NAME    patched (as it is today), unpatched (the series undone), or
-#                     none (no patch at all)
+#   --variant NAME    patched (as it is today), unpatched (the series undone),
+#                     no-optin (migrations are told, but test_hmm does not skip
+#                     them), or none (no patch at all)
 #   --source SOURCE   a kernel tree, or a tarball of one, instead of the package
 #                     linux-source-LINE. A tree is copied, never changed
 #   --print-dir       only print the folder; fails if there is none yet

@@ -16,6 +16,8 @@
 #   --copy-out PATH:FILE  fetch a file or folder of the guest when the command ended
 #   --bpftrace            bpftrace is there too
 #   --no-test-hmm         do not load test_hmm
+#   --kvm-modules         load KVM for AMD, which TCG has and real processors may
+#                         not: TCG unless --accel says otherwise
 #   --no-btf              the guest sees no /sys/kernel/btf
 #   --append ARGS         more arguments for the guest's kernel
 #   --log FILE            keep the guest's console
@@ -34,13 +36,14 @@ set -euo pipefail
 # shellcheck disable=SC2034 # lib.sh uses them
 FAILED=125 USAGE_ERROR=125
 
-icount='' accel=auto cpus=1 mem=1024 timeout=300 bpftrace='' test_hmm=1 hide_btf='' append='' log=''
+icount='' accel=auto cpus=1 mem=1024 timeout=300 bpftrace='' test_hmm=1 kvm_modules='' hide_btf='' append='' log=''
 add=() out_paths=() out_files=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--icount) icount=1 ;;
 	--bpftrace) bpftrace=1 ;;
 	--no-test-hmm) test_hmm='' ;;
+	--kvm-modules) kvm_modules=1 ;;
 	--no-btf) hide_btf=1 ;;
 	--accel) need "$@"; accel=$2; shift ;;
 	--cpus) need "$@"; cpus=$2; shift ;;
@@ -129,7 +132,7 @@ quote() { # ARG...: for the guest's shell
 }
 
 make_root() {
-	local module modules='' spec
+	local module wanted=() spec
 
 	mkdir -p "$root"/{bin,dev,etc,proc,root,run,sys,tmp,usr/bin,home/user,vm/modules}
 	put "$(command -v busybox)" /bin/busybox
@@ -143,7 +146,15 @@ make_root() {
 	if [ -n "$test_hmm" ]; then
 		[ -e "$root/vm/modules/test_hmm.ko" ] ||
 			die "there is no module $kernel/modules/test_hmm.ko (--no-test-hmm does without it)."
-		modules=test_hmm.ko
+		wanted+=(test_hmm.ko)
+	fi
+	if [ -n "$kvm_modules" ]; then
+		# insmod resolves nothing: in the order in which they need each other.
+		for module in irqbypass.ko kvm.ko kvm-amd.ko; do
+			[ -e "$root/vm/modules/$module" ] ||
+				die "there is no module $kernel/modules/$module: the kernel was built without KVM."
+			wanted+=("$module")
+		done
 	fi
 	[ ! -x "$ROOT/build/mmuscope" ] || put "$ROOT/build/mmuscope" /bin/mmuscope
 	[ ! -x "$kernel/hmm-tests" ] || put "$kernel/hmm-tests" /bin/hmm-tests
@@ -155,7 +166,7 @@ make_root() {
 		esac
 	done
 	{
-		echo "PROBE= ICOUNT=$icount HIDE_BTF=$hide_btf MODULES=$modules"
+		echo "PROBE= ICOUNT=$icount HIDE_BTF=$hide_btf MODULES='${wanted[*]-}'"
 		echo "export MMUSCOPE_ACCEL=$accel${icount:+ MMUSCOPE_CLOCK=guest-insn}"
 	} > "$root/vm/settings"
 	printf '%s\n' ${out_paths[@]+"${out_paths[@]}"} | sed '/^$/d' > "$root/vm/copy-out"
@@ -231,7 +242,7 @@ kvm_works() {
 }
 
 if [ "$accel" = auto ]; then
-	if kvm_works; then accel=kvm; else accel=tcg; fi
+	if [ -z "$kvm_modules" ] && kvm_works; then accel=kvm; else accel=tcg; fi
 fi
 make_root "$@"
 pack "$root" "$tmp/initrd"

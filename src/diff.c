@@ -427,6 +427,11 @@ static int refuse(const struct diff *diff, char *error)
 			 "cannot compare: base has the clock '%s' and new '%s'; "
 			 "measure both with the same one.",
 			 base->clock, new->clock);
+	else if (base->driver && new->driver && strcmp(base->driver, new->driver))
+		snprintf(error, RESULT_ERROR_SIZE,
+			 "cannot compare: base was measured on %s and new on %s; "
+			 "give results of one workload.",
+			 base->driver, new->driver);
 	else if (base->chunk_pages != new->chunk_pages)
 		snprintf(error, RESULT_ERROR_SIZE,
 			 "cannot compare: base's device migrates %" PRId64

@@ -20,9 +20,11 @@ static json_t *real(double v)
 static json_t *side_json(const struct diff_side *side)
 {
 	const struct result *run = side->first;
-	json_t *device = run->driver ? json_pack("{s:s, s:I}", "driver", run->driver, "chunk_pages",
-						 (json_int_t)run->chunk_pages)
-				     : json_null();
+	json_t *device = json_null();
+
+	if (run->driver)
+		device = json_pack("{s:s, s:o}", "driver", run->driver, "chunk_pages",
+				   run->chunk_pages ? json_integer(run->chunk_pages) : json_null());
 
 	return json_pack("{s:s, s:s, s:i, s:{s:s, s:s, s:s, s:s?, s:s?, s:s?}, s:o}", "label",
 			 side->label, "path", side->set->path, "runs", (int)side->set->n_runs,

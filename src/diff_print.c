@@ -538,8 +538,9 @@ static void print_header(const struct diff *diff, FILE *out)
 		: first->accel	      ? first->accel
 				      : "an unknown accelerator");
 	if (first->driver)
-		fprintf(out, "; device %s, %" PRId64 " pages a chunk", first->driver,
-			first->chunk_pages);
+		fprintf(out, "; device %s", first->driver);
+	if (first->chunk_pages)
+		fprintf(out, ", %" PRId64 " pages a chunk", first->chunk_pages);
 	fputs(".\n", out);
 	if (diff->same_kernel)
 		fputs("Both sides are the same kernel (A/A): a difference is noise.\n", out);

@@ -497,7 +497,7 @@ static int read_bench(const struct json_at *root, struct result *result)
 
 	if ((err = json_at__object(root, "device", false, &device)) ||
 	    (err = json_at__string(&device, "driver", false, &result->driver)) ||
-	    (err = json_at__integer(&device, "chunk_pages", false, 1, INT_MAX,
+	    (err = json_at__integer(&device, "chunk_pages", true, 1, INT_MAX,
 				    &result->chunk_pages)) ||
 	    (err = json_at__array(root, "results", false, &list)))
 		return err;

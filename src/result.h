@@ -114,7 +114,7 @@ struct result {
 	const char *variant, *accel, *config_sha256; /* NULL: not known */
 	const char *clock;			     /* "ns" or "guest-insn" */
 	const char *driver;			     /* bench only, else NULL */
-	int64_t chunk_pages;			     /* bench only, else 0 */
+	int64_t chunk_pages;			     /* bench on a device that migrates, else 0 */
 	struct result_case *cases;
 	size_t n_cases;
 	json_t *root;

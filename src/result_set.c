@@ -42,6 +42,8 @@ static const char *what_differs(const struct result *a, const struct result *b)
 		return "accelerators (tcg and kvm)";
 	if (!result__same(a->clock, b->clock))
 		return "clocks";
+	if (!result__same(a->driver, b->driver))
+		return "devices";
 	if (a->chunk_pages != b->chunk_pages)
 		return "device chunk sizes";
 	return NULL;

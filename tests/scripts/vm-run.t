@@ -58,6 +58,11 @@ is "what the command left running does not hold us up" "$out $status" "started 0
 
 run vm patched --no-btf --no-test-hmm -- sh -c 'ls -A /sys/kernel/btf /dev | grep -E "vmlinux|dmirror"; exit 5'
 is "--no-btf and --no-test-hmm" "$out $status" " 5"
+# shellcheck disable=SC2016 # the guest's
+run vm patched --kvm-modules -- sh -c 'ls /dev/kvm; lsmod | grep -c "^kvm"; echo "$MMUSCOPE_ACCEL"'
+is "--kvm-modules" "$out $status" "/dev/kvm
+2
+tcg 0"
 run vm patched --mem 2048 --bpftrace -- bpftrace -e 'BEGIN { printf("traced\n"); exit(); }'
 like "bpftrace works" "$out" 'traced'
 

@@ -351,6 +351,9 @@ static void what_cannot_be_compared_is_refused(void **state)
 	f = fixture_patched;
 	f.chunk_pages = 512;
 	check_refused(fixture_bench(&f), "migrates 64 pages at a time and new's 512");
+	json = fixture_bench(&fixture_patched);
+	put(json, "device", "driver", json_string("kvm"));
+	check_refused(json, "base was measured on test_hmm and new on kvm");
 	f = fixture_patched;
 	f.shares[0] = 10;
 	f.shares[1] = -1;

@@ -162,6 +162,19 @@ static void refuses_what_is_not_a_result(void **state)
 	check_text("{\"schema\": \"mmuscope-stat/\\u001b[31m\"}", -EPROTONOSUPPORT, "/?[31m");
 }
 
+/* KVM migrates nothing. */
+static void reads_a_device_without_chunks(void **state)
+{
+	json_t *json = fixture_bench(&fixture_patched);
+	struct result *r;
+
+	(void)state;
+	put(json, "device", "chunk_pages", json_null());
+	r = parsed(json);
+	assert_int_equal(r->chunk_pages, 0);
+	result__free(r);
+}
+
 static void refuses_wrong_fields(void **state)
 {
 	const struct fixture *f = &fixture_patched;
@@ -433,6 +446,7 @@ int main(void)
 		cmocka_unit_test(null_is_unknown_and_never_zero),
 		cmocka_unit_test(no_rows_are_zero_unless_not_observable),
 		cmocka_unit_test(refuses_what_is_not_a_result),
+		cmocka_unit_test(reads_a_device_without_chunks),
 		cmocka_unit_test(refuses_wrong_fields),
 		cmocka_unit_test(refuses_every_truncation),
 		cmocka_unit_test(survives_flipped_bits),

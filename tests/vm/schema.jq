@@ -84,7 +84,7 @@ def bench:
 		device: "object", results: "array"}),
 	(select(.schema != "mmuscope-bench/1") | "bench.schema is \(.schema)"),
 	(.tool | tool), (.kernel | kernel),
-	(.device | fields("device"; {driver: "text", path: "text", chunk_pages: "int"})),
+	(.device | fields("device"; {driver: "text", path: "text", chunk_pages: "int?"})),
 	(.results[] | fields("results[]"; {workload: "object", samples: "array", checks: "array",
 		stat: "object"}),
 		(.workload | fields("workload"; {name: "text", params: "object"}),
