@@ -116,9 +116,77 @@ static double loop(unsigned char *page, unsigned int iterations)
 	return round[ROUNDS / 2];
 }
 
+/*
+ * The process that is watched. It is one of its own, because attaching maps memory,
+ * and the more mappings a process has the longer madvise() takes to find one: in
+ * our own process the watcher's mappings would seem to be the cost of watching.
+ */
+struct worker {
+	pid_t pid;
+	int go, cost;		/* pipes: a byte starts a measurement, a double comes back */
+};
+
+/* In the child: mirrors a page, says 0 or an errno, then measures as often as it is told. */
+static void work(const struct worker *w, unsigned int device, unsigned int iterations)
+{
+	unsigned char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct dmirror mirror;
+	double cost;
+	char byte;
+
+	cost = page == MAP_FAILED ? -errno : dmirror__open(&mirror, device);
+	if (!cost) {
+		madvise(page, PAGE_BYTES, MADV_NOHUGEPAGE);
+		loop(page, iterations); /* warm-up */
+	}
+	while (write(w->cost, &cost, sizeof(cost)) == sizeof(cost) && read(w->go, &byte, 1) == 1)
+		cost = loop(page, iterations);
+	_exit(0);
+}
+
+static int worker__measure(const struct worker *w, double *cost)
+{
+	if (write(w->go, "", 1) != 1 || read(w->cost, cost, sizeof(*cost)) != sizeof(*cost))
+		return -ESRCH;
+	return 0;
+}
+
+static int worker__start(struct worker *w, unsigned int device, unsigned int iterations)
+{
+	int go[2] = { -1, -1 }, cost[2] = { -1, -1 };
+	double err = -EIO;
+
+	if (pipe2(go, O_CLOEXEC) || pipe2(cost, O_CLOEXEC))
+		return -errno;
+	w->pid = fork();
+	if (!w->pid) {
+		*w = (struct worker){ .go = go[0], .cost = cost[1] };
+		close(go[1]);
+		close(cost[0]);
+		work(w, device, iterations);
+	}
+	close(go[0]);
+	close(cost[1]);
+	w->go = go[1];
+	w->cost = cost[0];
+	if (w->pid < 0)
+		return -errno;
+	return read(w->cost, &err, sizeof(err)) == sizeof(err) ? (int)err : -ESRCH;
+}
+
+/* Closing the pipe ends it. */
+static void worker__end(struct worker *w)
+{
+	close(w->go);
+	close(w->cost);
+	if (w->pid > 0)
+		waitpid(w->pid, NULL, 0);
+}
+
 /* Also proves that it counted: a watcher that sees nothing is cheap for a bad reason. */
-static int with_session(const struct watcher *w, unsigned char *page, unsigned int iterations,
-			double *cost)
+static int with_session(const struct watcher *w, const struct worker *worker,
+			unsigned int iterations, double *cost)
 {
 	struct session_options options = w->session;
 	bool mine = !options.pid;
@@ -129,16 +197,16 @@ static int with_session(const struct watcher *w, unsigned char *page, unsigned i
 	int err;
 
 	if (mine && options.scope == SCOPE_PROCESS)
-		options.pid = getpid();
+		options.pid = worker->pid;
 	err = session__open(&s, &options);
 	err = err ? err : session__load(s);
 	err = err ? err : session__attach(s);
 	if (!err) {
 		if (!w->off)
 			session__enable(s, true);
-		*cost = loop(page, iterations);
+		err = worker__measure(worker, cost);
 		session__enable(s, false);
-		err = session__snapshot(s, &snap);
+		err = err ? err : session__snapshot(s, &snap);
 	}
 	if (!err) {
 		snapshot__sum(&snap, &sums);
@@ -153,14 +221,13 @@ static int with_session(const struct watcher *w, unsigned char *page, unsigned i
 	return err;
 }
 
-static int with_floor(const struct watcher *w, unsigned char *page, unsigned int iterations,
-		      double *cost)
+static int with_floor(const struct watcher *w, const struct worker *worker, double *cost)
 {
 	struct floor *f;
 	int err = floor__attach(&f, w->floor);
 
 	if (!err)
-		*cost = loop(page, iterations);
+		err = worker__measure(worker, cost);
 	floor__free(f);
 	return err;
 }
@@ -195,14 +262,13 @@ static int start_bpftrace(const char *script, pid_t *pid, int *out)
 	return 0;
 }
 
-static int with_bpftrace(const struct watcher *w, unsigned char *page, unsigned int iterations,
-			 double *cost)
+static int with_bpftrace(const struct watcher *w, const struct worker *worker, double *cost)
 {
 	pid_t pid = -1;
 	int out = -1, err = start_bpftrace(w->script, &pid, &out);
 
 	if (!err)
-		*cost = loop(page, iterations);
+		err = worker__measure(worker, cost);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
@@ -211,19 +277,18 @@ static int with_bpftrace(const struct watcher *w, unsigned char *page, unsigned 
 	return err;
 }
 
-static int measure(const struct watcher *w, unsigned char *page, unsigned int iterations,
-		   double *cost)
+static int measure(const struct watcher *w, const struct worker *worker,
+		   unsigned int iterations, double *cost)
 {
 	switch (w->kind) {
 	case WATCH_FLOOR:
-		return with_floor(w, page, iterations, cost);
+		return with_floor(w, worker, cost);
 	case WATCH_SESSION:
-		return with_session(w, page, iterations, cost);
+		return with_session(w, worker, iterations, cost);
 	case WATCH_BPFTRACE:
-		return with_bpftrace(w, page, iterations, cost);
+		return with_bpftrace(w, worker, cost);
 	default:
-		*cost = loop(page, iterations);
-		return 0;
+		return worker__measure(worker, cost);
 	}
 }
 
@@ -241,12 +306,10 @@ static json_t *watcher_json(const struct watcher *w, int err, double cost, doubl
 
 enum status overhead__run(unsigned int device, unsigned int iterations, json_t **doc)
 {
-	unsigned char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct session_options options = { .scope = SCOPE_PROCESS, .pid = getpid() };
 	json_t *rows = json_array();
 	struct session *s = NULL;
-	struct dmirror mirror;
+	struct worker worker = { .go = -1, .cost = -1 };
 	double cost = 0, base = 0;
 	int err;
 
@@ -258,17 +321,17 @@ enum status overhead__run(unsigned int device, unsigned int iterations, json_t *
 		json_decref(rows);
 		return session__status(err);
 	}
-	err = dmirror__open(&mirror, device);
-	if (err || page == MAP_FAILED) {
-		msg("cannot mirror a page with %s: %s; load test_hmm.", mirror.path,
-		    strerror(err ? -err : errno));
+	err = worker__start(&worker, device, iterations);
+	if (err) {
+		msg("cannot mirror a page with /dev/hmm_dmirror%u: %s; load test_hmm, or choose "
+		    "another --device.",
+		    device, strerror(-err));
+		worker__end(&worker);
 		json_decref(rows);
 		return session__status(err);
 	}
-	madvise(page, PAGE_BYTES, MADV_NOHUGEPAGE);
-	loop(page, iterations); /* warm-up */
 	for (size_t i = 0; i < WATCHERS; i++) {
-		err = measure(&watchers[i], page, iterations, &cost);
+		err = measure(&watchers[i], &worker, iterations, &cost);
 		if (!i)
 			base = cost;
 		/* A session has said what failed; without it the table says nothing. */
@@ -277,8 +340,7 @@ enum status overhead__run(unsigned int device, unsigned int iterations, json_t *
 		json_array_append_new(rows, watcher_json(&watchers[i], err, cost, base));
 		err = 0;
 	}
-	dmirror__close(&mirror);
-	munmap(page, PAGE_BYTES);
+	worker__end(&worker);
 	if (!err)
 		*doc = json_pack("{s:s, s:o, s:o, s:s, s:I, s:O}", "schema", "mmuscope-overhead/1",
 				 "tool", tool_info__json(), "kernel", kernel_info__json(), "clock",

@@ -23,7 +23,8 @@
 #define WALK_STACK 64		/* a power of two above the depth of any red-black tree */
 #define WALK_LOOP (1 << 20)	/* intervals looked at in one walk */
 #define WALK_UNROLLED 64	/* without bpf_loop() */
-#define LIST_MAX 32		/* mmu_notifiers of one mm; a machine of 32 VMs has one each */
+#define LIST_MAX (1 << 16)	/* mmu_notifiers of one mm */
+#define LIST_UNROLLED 8		/* without bpf_loop() */
 #define NODE_BYTES 128		/* of which bpf_core_type_size() are read */
 
 enum walk_slot {
@@ -53,6 +54,7 @@ struct walk {
 	struct callback_event e;
 	struct process process;
 	u64 mm;
+	u64 next;		/* mmu_notifier in the list */
 	u64 open_seq;		/* what a notifier that acted has as its number */
 	u32 phase;
 	u32 epoch;
@@ -261,17 +263,33 @@ static __always_inline void list_visit(struct walk *w, struct mmu_notifier *mn)
 		   id->what, open_migration(), false);
 }
 
+static __noinline long list_step(u32 unused, struct walk *w)
+{
+	struct hlist_node *node = (void *)w->next;
+
+	if (!node)
+		return 1;
+	list_visit(w, (void *)node);
+	w->next = (u64)BPF_CORE_READ(node, next);
+	return !w->next;
+}
+
 /* The mmu_notifiers of the mm; they are called with every range. */
 static __noinline int walk_list(struct walk *w)
 {
 	struct mm_struct *mm = (void *)w->mm;
-	struct hlist_node *node = BPF_CORE_READ(mm, notifier_subscriptions, list.first);
 
-	for (int i = 0; i < LIST_MAX && node; i++) {
-		list_visit(w, (void *)node);
-		node = BPF_CORE_READ(node, next);
+	w->next = (u64)BPF_CORE_READ(mm, notifier_subscriptions, list.first);
+	if (!w->next)
+		return 0;
+	if (cfg.has_loop) {
+		bpf_loop(LIST_MAX, list_step, w, 0);
+	} else {
+		for (int i = 0; i < LIST_UNROLLED; i++)
+			if (list_step(i, w))
+				break;
 	}
-	if (node)
+	if (w->next)
 		total_add(LOST_STATE, 1);
 	return 0;
 }

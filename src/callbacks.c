@@ -194,15 +194,6 @@ static void forget_function(struct session *s, __u64 address)
 	__atomic_fetch_add(&control(s)->registry_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
-static __u64 address_of(const struct plan_target *t)
-{
-	struct plan one = { .targets = (struct plan_target *)t, .count = 1 };
-	struct symbol_facts facts;
-
-	symbol_facts__read(&facts, &one, true);
-	return facts.address;
-}
-
 static int watch_by_walk(struct session *s, struct watch *w, const struct plan_target *t)
 {
 	const struct mmuscope_callback_id id = {
@@ -213,7 +204,7 @@ static int watch_by_walk(struct session *s, struct watch *w, const struct plan_t
 	};
 	int err;
 
-	w->address = w->address ?: address_of(t);
+	w->address = w->address ?: symbol_address(t->symbol, t->module);
 	if (!w->address)
 		return -ENOENT;
 	err = tell_walk(s, w->address, &id, BPF_ANY);
@@ -230,7 +221,7 @@ static int keep_from_walk(struct session *s, struct watch *w, const struct plan_
 {
 	const struct mmuscope_callback_id seen = { .seen = 1 };
 
-	w->address = w->address ?: address_of(t);
+	w->address = w->address ?: symbol_address(t->symbol, t->module);
 	if (!w->address)
 		return 0;
 	return tell_walk(s, w->address, &seen, s->armed ? BPF_NOEXIST : BPF_ANY);
@@ -277,12 +268,12 @@ static int attach(struct session *s, struct watch *w, const struct plan_target *
 	return err ?: keep_from_walk(s, w, t);
 }
 
-/* Watches one callback from the planned rung downwards. `address` 0: not known. */
+/* Watches one callback from the planned rung downwards. */
 static int watch_callback(struct session *s, const struct driver_callback *driver,
-			  const struct symbol_facts *facts, unsigned int rungs, __u64 address)
+			  const struct symbol_facts *facts, unsigned int rungs)
 {
 	struct plan_target *t = plan__find(&s->plan, driver->symbol);
-	struct watch w = { .driver = driver, .address = address }, *watches;
+	struct watch w = { .driver = driver, .address = facts->address }, *watches;
 	int err;
 
 	if (t->source == PLAN_NONE)
@@ -388,7 +379,7 @@ int callbacks__add_module(struct session *s, const char *module)
 	facts = calloc(plan.count, sizeof(*facts));
 	if (!facts)
 		goto cleanup;
-	symbol_facts__read(facts, &plan, callback_rungs(s) == RUNG(PLAN_REGISTRY));
+	symbol_facts__read(facts, &plan, true);
 	for (size_t i = 0; i < plan.count; i++)
 		decide(s, &plan.targets[i], &facts[i]);
 	err = 0;
@@ -398,7 +389,7 @@ int callbacks__add_module(struct session *s, const char *module)
 		if (belongs_to(d, module))
 			err = watch_callback(s, d,
 					     &facts[plan__find(&plan, d->symbol) - plan.targets],
-					     callback_rungs(s), 0);
+					     callback_rungs(s));
 	}
 cleanup:
 	free(facts);
@@ -455,9 +446,10 @@ static int watch_found(struct session *s, const struct name_callback *name, __u6
 	driver = make_driver(s, name, kind);
 	if (!driver || !plan__add(&plan, "callbacks", driver->symbol, driver->module))
 		goto cleanup;
-	symbol_facts__read(&facts, &plan, true);
+	symbol_facts__read(&facts, &plan, false);
+	facts.address = address;
 	decide(s, &plan.targets[0], &facts);
-	err = watch_callback(s, driver, &facts, callback_rungs(s), address);
+	err = watch_callback(s, driver, &facts, callback_rungs(s));
 cleanup:
 	plan__clear(&plan);
 	return err;

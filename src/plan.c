@@ -115,16 +115,23 @@ void plan__fall(struct plan_target *t, const struct symbol_facts *facts, unsigne
 	t->source = next.source;
 }
 
+struct btf *kernel_btf(void)
+{
+	static struct btf *btf;
+
+	if (!btf)
+		btf = btf__load_vmlinux_btf();
+	return btf;
+}
+
 bool module_has_struct(const char *module, const char *name)
 {
-	struct btf *base = btf__load_vmlinux_btf(), *btf = NULL;
+	struct btf *base = kernel_btf(), *btf;
 	bool found;
 
-	if (base)
-		btf = btf__load_module_btf(module, base);
+	btf = base ? btf__load_module_btf(module, base) : NULL;
 	found = btf && btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
 	btf__free(btf);
-	btf__free(base);
 	return found;
 }
 
@@ -203,7 +210,7 @@ static void hit_kallsyms(struct symbol_facts *facts, const char *line)
 
 static void read_btf(struct symbol_facts *facts, const struct plan *plan)
 {
-	struct btf *base = btf__load_vmlinux_btf(), *btf = NULL;
+	struct btf *base = kernel_btf(), *btf = NULL;
 	const char *loaded = "";
 
 	for (size_t i = 0; base && i < plan->count; i++) {
@@ -223,7 +230,17 @@ static void read_btf(struct symbol_facts *facts, const struct plan *plan)
 		facts[i].in_btf = in && btf__find_by_name_kind(in, t->symbol, BTF_KIND_FUNC) > 0;
 	}
 	btf__free(btf);
-	btf__free(base);
+}
+
+unsigned long long symbol_address(const char *symbol, const char *module)
+{
+	struct symbol_facts facts = {};
+	struct plan plan = {};
+
+	if (plan__add(&plan, "", symbol, module))
+		scan_symbols("/proc/kallsyms", 2, &plan, &facts, hit_kallsyms);
+	plan__clear(&plan);
+	return facts.address;
 }
 
 void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, bool addresses)

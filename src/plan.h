@@ -77,6 +77,15 @@ const char *plan_source_name(enum plan_source source); /* "fentry", "kprobe", "r
  */
 void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, bool addresses);
 
+/*
+ * The BTF of the running kernel, read once for the life of the process: it takes
+ * longer than all else that a plan does. NULL where there is none.
+ */
+struct btf *kernel_btf(void);
+
+/* The address of a function of the kernel ("") or of a module; 0: hidden, or not there. */
+unsigned long long symbol_address(const char *symbol, const char *module);
+
 /* Does the BTF of the module have this struct? */
 bool module_has_struct(const char *module, const char *name);
 

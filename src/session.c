@@ -145,7 +145,7 @@ static unsigned int threads_of(pid_t pid)
 
 static bool kernel_has_enum(const char *type, const char *value)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf *btf = kernel_btf();
 	const struct btf_type *t;
 	bool found = false;
 	int id;
@@ -156,7 +156,6 @@ static bool kernel_has_enum(const char *type, const char *value)
 	t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
 	for (int i = 0; t && i < btf_vlen(t) && !found; i++)
 		found = !strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), value);
-	btf__free(btf);
 	return found;
 }
 
