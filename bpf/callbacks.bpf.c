@@ -37,33 +37,30 @@ const volatile u64 callback_work_bit = 0;
 const volatile u32 callback_declines = ~0U;	/* 1 << event */
 const volatile u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_reader */
 
+/* 0, and 1 + log2 of the other bytes. */
+#define LOG2_4(n) n, n, n, n
+#define LOG2_16(n) LOG2_4(n), LOG2_4(n), LOG2_4(n), LOG2_4(n)
+#define LOG2_64(n) LOG2_16(n), LOG2_16(n), LOG2_16(n), LOG2_16(n)
+static const volatile u8 log2_of_byte[256] = {
+	0, 1, 2, 2, LOG2_4(3), LOG2_4(4), LOG2_4(4), LOG2_16(5), LOG2_16(6), LOG2_16(6),
+	LOG2_64(7), LOG2_64(8), LOG2_64(8),
+};
+
+/* A table of bytes: half the instructions of a search by halves. */
 static __always_inline u32 log2_bucket(u64 ns)
 {
-	u32 b = 0;
+	u32 shift = 0, b;
 
-	if (!ns)
-		return 0;
-	if (ns >> 32) {
-		ns >>= 32;
-		b += 32;
-	}
-	if (ns >> 16) {
-		ns >>= 16;
-		b += 16;
-	}
 	if (ns >> 8) {
-		ns >>= 8;
-		b += 8;
+		shift = 8;
+		barrier();
+		if (ns >> 16) {
+			shift = ns >> 24 ? 24 : 16;
+			if (ns >> 32)
+				return MMUSCOPE_BUCKETS - 1;
+		}
 	}
-	if (ns >> 4) {
-		ns >>= 4;
-		b += 4;
-	}
-	if (ns >> 2) {
-		ns >>= 2;
-		b += 2;
-	}
-	b += (ns >> 1) + 1;
+	b = shift + log2_of_byte[(ns >> shift) & 0xff];
 	return b < MMUSCOPE_BUCKETS ? b : MMUSCOPE_BUCKETS - 1;
 }
 
@@ -161,7 +158,8 @@ static __always_inline bool met_another(struct mmu_interval_notifier *mni, u64 c
 
 static __always_inline bool work_watched(void)
 {
-	return callback_work_always || control.work_watched & callback_work_bit;
+	return callback_work_always ||
+	       (control.work_watched && control.work_watched & callback_work_bit);
 }
 
 static __always_inline u64 current_task(void)
@@ -177,7 +175,6 @@ static __always_inline int slot_fill(struct mmuscope_cpu *c, u64 subscription,
 {
 	c->slot.range = (u64)range;
 	c->slot.mni = subscription;
-	c->slot.generation = control.generation;
 	/* Last, so that our own work above is not in the latency. */
 	c->slot.entry_ns = bpf_ktime_get_ns();
 	return 0;
@@ -263,14 +260,13 @@ struct entered {
 	bool met_another;
 };
 
-/* Takes the slot of this callback. False where it has none, or one of an earlier switch-on. */
-static __always_inline bool slot_take(struct mmuscope_cpu *c, struct entered *e)
+/* Takes the slot of this callback. */
+static __always_inline void slot_take(struct mmuscope_cpu *c, struct entered *e)
 {
 	e->ns = c->slot.entry_ns;
 	e->work = c->slot.work;
 	e->contended = c->slot.contended;
 	c->slot.range = 0;
-	return c->slot.generation == control.generation;
 }
 
 /* Has another invalidation of an mm opened since? Asked after the sequence number. */
@@ -286,7 +282,7 @@ outcome_of(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq, u32 even
 {
 	if (failed)
 		return OUTCOME_FAILED;
-	if (callback_work_always || e->work)
+	if (e->work)
 		return e->work == WORK_CALLED ? OUTCOME_PERFORMED : OUTCOME_SKIPPED;
 	if (kind == NOTIFIER)
 		return may_decline(callback_declines, event) ? OUTCOME_UNDETERMINED :
@@ -318,14 +314,19 @@ static __always_inline bool take_entered(struct mmuscope_cpu *c, struct mmu_inte
 {
 	struct callback_frame *f;
 
-	if (may_use_slot(direct) && slot_is(&c->slot, (u64)*range, (u64)*mni))
-		return slot_take(c, e);
+	if (may_use_slot(direct) && slot_is(&c->slot, (u64)*range, (u64)*mni)) {
+		slot_take(c, e);
+		return true;
+	}
 	f = frame_pop(task_state(false), (u64)*mni);
 	if (!f) {
 		u32 cpu = may_use_slot(direct) ? find_slot((u64)*range, (u64)*mni) : cfg.cpus;
 
 		c = cpu < cfg.cpus ? bpf_map_lookup_elem(&cpus, &cpu) : NULL;
-		return c && slot_take(c, e);
+		if (!c)
+			return false;
+		slot_take(c, e);
+		return true;
 	}
 	if (!direct) {
 		*mni = (void *)f->mni;
@@ -379,11 +380,8 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		return 0;
 	if (target) {
 		/* A slot that is ours was in scope; only others need the question. */
-		p.tgid = cfg.tgid;
-		p.start = 0;
 		if (slot_is(&c->slot, (u64)range, (u64)mni)) {
-			if (!slot_take(c, &entered))
-				return 0;
+			slot_take(c, &entered);
 		} else if (!is_target(range->mm) ||
 			   !take_entered(c, &mni, &range, &cur_seq, &entered, direct)) {
 			return 0;
@@ -408,11 +406,10 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		if (m)
 			phase = m->phase;
 	}
-	if (is_direct(event, target) && callback_id < MMUSCOPE_DIRECT_CALLBACKS)
+	if (is_direct(event, target) && (target || callback_id < MMUSCOPE_DIRECT_CALLBACKS))
 		row = callback_row_direct(c, callback_id, event, phase);
 	else if (target)
-		row = callback_row_search(c, 0, key_word(&p, ROW_CALLBACK, event, phase, 0),
-					  callback_id);
+		row = callback_row_of_target(c, event, phase, callback_id);
 	else
 		row = row_get(c, cpu, &callback_rows, 1, p.start,
 			      key_word(&p, ROW_CALLBACK, event, phase, 0), callback_id);

@@ -139,7 +139,8 @@ enum mmuscope_total {
 #define MMUSCOPE_HINTS 16	/* a power of two */
 
 /*
- * A callback that entered on this CPU and has not left yet; range 0: none. Its
+ * A callback that entered on this CPU and has not left yet; range 0: none, and user
+ * space makes it so at each switch-on. Its
  * task may sleep in it and leave on another CPU. The range lies on the stack of
  * the task that invalidates, so it names the task too.
  */
@@ -148,10 +149,9 @@ struct mmuscope_callback_slot {
 	__u64 mni;
 	__u64 entry_ns;
 	__u64 task;		/* 0: the driver's work function was not watched */
-	__u32 generation;
 	__u32 work;		/* enum mmuscope_work */
 	__u32 contended;	/* control.contended when it entered */
-	__u32 pad;
+	__u64 pad;
 };
 
 /* The driver's work function in an open callback. */

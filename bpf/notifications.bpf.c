@@ -73,14 +73,8 @@ static __always_inline int start_left(const struct mmu_notifier_range *range, in
 	if (!control.enabled)
 		return 0;
 	mm = range->mm;
-	if (target) {
-		p.tgid = cfg.tgid;
-		p.start = 0;
-		if (!is_target(mm))
-			return 0;
-	} else if (!find_process(&p, mm)) {
+	if (target ? !is_target(mm) : !find_process(&p, mm))
 		return 0;
-	}
 	cpu = bpf_get_smp_processor_id();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
@@ -105,7 +99,7 @@ static __always_inline int start_left(const struct mmu_notifier_range *range, in
 	if (is_direct(event, target))
 		row = row_direct(c, event, phase);
 	else if (target)
-		row = row_search(c, 0, key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);
+		row = row_of_target(c, event, phase);
 	else
 		row = row_get(c, cpu, &rows, 0, p.start,
 			      key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);

@@ -102,8 +102,8 @@ struct callback_event {
 	u32 reader;		/* enum mmuscope_owner_reader */
 };
 
-/* Adds one callback. Returns the pages of which the device lost its mappings. */
-static __always_inline u64 count_callback(struct mmuscope_callback_row *row,
+/* Adds one callback; `m`: the migration that its task has open, or NULL. */
+static __always_inline void count_callback(struct mmuscope_callback_row *row,
 					  enum mmuscope_outcome outcome,
 					  const struct callback_event *e, struct migration_frame *m)
 {
@@ -117,8 +117,7 @@ static __always_inline u64 count_callback(struct mmuscope_callback_row *row,
 	}
 
 	/* A store each: an index that is not constant would cost more. */
-	switch (outcome) {
-	case OUTCOME_PERFORMED:
+	if (outcome == OUTCOME_PERFORMED) {
 		row->outcome[OUTCOME_PERFORMED]++;
 		row->pages_performed += pages;
 		if (m)
@@ -130,17 +129,12 @@ static __always_inline u64 count_callback(struct mmuscope_callback_row *row,
 			row->avoidable_time += e->time;
 		}
 		barrier();
-		break;
-	case OUTCOME_SKIPPED:
+	} else if (outcome == OUTCOME_SKIPPED) {
 		row->outcome[OUTCOME_SKIPPED]++;
-		break;
-	case OUTCOME_FAILED:
-		row->outcome[OUTCOME_FAILED]++;
-		break;
-	default:
-		row->outcome[OUTCOME_UNDETERMINED]++;
+		barrier();
+	} else {
+		(*SLOT(row->outcome, outcome))++;
 	}
-	return pages;
 }
 
 #endif

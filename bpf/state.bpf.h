@@ -530,17 +530,31 @@ static __always_inline void *row_get(struct mmuscope_cpu *c, u32 cpu, void *map,
 }
 
 /* Out of line, for handlers that hardly ever come here. */
-static __noinline __attribute__((unused)) struct mmuscope_row *row_search(struct mmuscope_cpu *c, u64 start, u64 word,
-						  u64 what)
-{
-	return c ? row_get(c, bpf_get_smp_processor_id(), &rows, 0, start, word, what) : NULL;
-}
+#define RARELY static __noinline __attribute__((unused))
 
-static __noinline __attribute__((unused)) struct mmuscope_callback_row *callback_row_search(struct mmuscope_cpu *c,
-								    u64 start, u64 word, u64 what)
+RARELY struct mmuscope_callback_row *callback_row_search(struct mmuscope_cpu *c, u64 start, u64 word,
+							 u64 what)
 {
 	return c ? row_get(c, bpf_get_smp_processor_id(), &callback_rows, 1, start, word, what) :
 		   NULL;
+}
+
+/* The same for the one process that is counted. */
+RARELY struct mmuscope_row *row_of_target(struct mmuscope_cpu *c, u32 event, u32 phase)
+{
+	struct process p = { .tgid = cfg.tgid };
+
+	return c ? row_get(c, bpf_get_smp_processor_id(), &rows, 0, 0,
+			   key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0) :
+		   NULL;
+}
+
+RARELY struct mmuscope_callback_row *callback_row_of_target(struct mmuscope_cpu *c, u32 event,
+							    u32 phase, u64 what)
+{
+	struct process p = { .tgid = cfg.tgid };
+
+	return callback_row_search(c, 0, key_word(&p, ROW_CALLBACK, event, phase, 0), what);
 }
 
 /* Where one process is counted: a place by event and phase. */

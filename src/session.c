@@ -602,6 +602,9 @@ void session__enable(struct session *s, bool on)
 	const struct timespec ms = { .tv_nsec = 1000000 };
 
 	if (on) {
+		/* What entered before the last switch-off must not leave into this count. */
+		for (unsigned int c = 0; c < s->cpus; c++)
+			((volatile struct mmuscope_cpu *)&s->cpu[c])->slot.range = 0;
 		control->generation++;
 		control->enabled = 1;
 		return;
