@@ -65,6 +65,10 @@ struct task_struct {
 	struct css_set *cgroups;	/* CONFIG_CGROUPS */
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
 struct hlist_head {
 	struct hlist_node *first;
 };
@@ -90,6 +94,7 @@ struct interval_tree_node {
 };
 
 struct mmu_notifier_subscriptions {	/* 5.8+, mm/mmu_notifier.c */
+	struct hlist_head list;
 	unsigned long invalidate_seq;
 	unsigned long active_invalidate_ranges;
 	struct rb_root_cached itree;
@@ -99,6 +104,7 @@ struct mmu_notifier_subscriptions {	/* 5.8+, mm/mmu_notifier.c */
 struct mm_struct {
 	struct task_struct *owner;	/* CONFIG_MEMCG */
 	struct mmu_notifier_subscriptions *notifier_subscriptions; /* 5.8+ */
+	unsigned long task_size;
 };
 
 struct vm_area_struct {
@@ -134,6 +140,22 @@ struct mmu_interval_notifier {
 	unsigned long invalidate_seq;
 };
 
+struct mmu_notifier_ops {
+	void *release;
+	void *clear_flush_young;
+	void *clear_young;
+	void *test_young;
+	void *invalidate_range_start;
+	void *invalidate_range_end;
+	void *alloc_notifier;
+	void *free_notifier;
+};
+
+struct mmu_notifier {
+	struct hlist_node hlist; /* the first member */
+	const struct mmu_notifier_ops *ops;
+};
+
 struct migrate_vma {
 	struct vm_area_struct *vma;
 	unsigned long *src;
@@ -149,6 +171,24 @@ struct hmm_range {
 	struct mmu_interval_notifier *notifier;
 	unsigned long start;
 	unsigned long end;
+};
+
+/* drivers/gpu/drm/drm_gpusvm.c, 6.15+; in the BTF of a module, or nowhere. */
+struct drm_gpusvm_ops {
+	void *invalidate;
+};
+
+struct drm_gpusvm {
+	const struct drm_gpusvm_ops *ops;
+};
+
+struct drm_gpusvm_notifier {
+	struct drm_gpusvm *gpusvm;
+	struct mmu_interval_notifier notifier;
+};
+
+struct bpf_iter__task {
+	struct task_struct *task;	/* NULL after the last one */
 };
 
 struct module {

@@ -62,19 +62,6 @@ struct walk {
 #define NODE_FIELD(node, field)                                                                    \
 	(*(u64 *)((node) + bpf_core_field_offset(struct mmu_interval_notifier, field)))
 
-/* The function of an interval notifier that the kernel calls. */
-static __always_inline u64 interval_function(u64 ops)
-{
-	struct mmu_interval_notifier_ops *o = (void *)ops;
-	struct mmu_interval_notifier_ops___two_pass *two = (void *)ops;
-	u64 function = 0;
-
-	/* Two passes: the second only finishes what the first began. 7.2 */
-	if (bpf_core_field_exists(two->invalidate_start))
-		function = (u64)BPF_CORE_READ(two, invalidate_start);
-	return function ? function : (u64)BPF_CORE_READ(o, invalidate);
-}
-
 /* What is counted of this function; one that nobody knows is asked about. */
 static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function)
 {

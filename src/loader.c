@@ -93,6 +93,15 @@ bool loader__has_enum(const char *type, const char *value)
 	return found;
 }
 
+bool loader__has_struct(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool found = btf && btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
+
+	btf__free(btf);
+	return found;
+}
+
 int loader__failed(int err)
 {
 	if (err == -EPERM)

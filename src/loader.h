@@ -19,6 +19,9 @@ int loader__failed(int err);
 /* Does this kernel's BTF have the value in the enum? */
 bool loader__has_enum(const char *type, const char *value);
 
+/* Does the kernel proper have a struct of this name in its BTF? */
+bool loader__has_struct(const char *name);
+
 /* The kernel side's pids are those of the initial namespace: is this it? */
 bool loader__in_initial_pid_namespace(void);
 
