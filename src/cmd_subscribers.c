@@ -30,7 +30,7 @@ static void help(FILE *out)
 	      "Examples:\n"
 	      "  sudo mmuscope subscribers\n"
 	      "  sudo mmuscope subscribers --pid 1234\n"
-	      "  sudo mmuscope subscribers --json | jq '.subscribers[] | select(.driver == \"kvm\")'\n",
+	      "  sudo mmuscope subscribers --json | jq '.subscribers[] | .driver'\n",
 	      out);
 }
 
@@ -80,8 +80,9 @@ static enum status run(pid_t pid, unsigned int max, bool json)
 	}
 	closed = close_output(stdout, "standard output");
 	if (subscribers__unnamed(&s))
-		msg("%zu functions have no name here: if all of them, set kernel.kptr_restrict to "
-		    "0 or 1.", subscribers__unnamed(&s));
+		msg("%zu of %zu functions have no name; if that is all of them, set "
+		    "kernel.kptr_restrict to 0 or 1.",
+		    subscribers__unnamed(&s), s.symbol_count);
 	for (size_t i = 0; i < s.incomplete.n; i++)
 		msg("%s", s.incomplete.text[i]);
 	status = status ? status : closed ? closed : s.incomplete.n ? STATUS_INCOMPLETE : STATUS_OK;

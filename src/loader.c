@@ -105,8 +105,8 @@ bool loader__has_struct(const char *name)
 int loader__failed(int err)
 {
 	if (err == -EPERM)
-		msg("the kernel forbids BPF tracing programs to this root (lockdown, or a container "
-		    "without CAP_BPF and CAP_PERFMON); run it on the host.");
+		msg("the kernel forbids BPF tracing programs to this root (lockdown, or a "
+		    "container without CAP_BPF and CAP_PERFMON); run it on the host.");
 	else
 		msg("cannot load the BPF programs: %s (%s); run it with MMUSCOPE_LIBBPF_DEBUG=1 "
 		    "for the verifier's words.",

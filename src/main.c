@@ -8,7 +8,7 @@
 
 static const struct command commands[] = {
 	{ "probes", cmd_probes, "what can be measured on this kernel, how, and why not" },
-	{ "subscribers", cmd_subscribers, "list who is told of the invalidations of which process" },
+	{ "subscribers", cmd_subscribers, "list who is told of whose invalidations" },
 	{ "stat", cmd_stat, "count notifications, driver callbacks, migrations and device faults" },
 	{ "bench", cmd_bench, "run a known workload on a device and check every count it causes" },
 	{ "diff", cmd_diff, "compare two results, or two sets of results, and give a verdict" },

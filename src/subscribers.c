@@ -21,7 +21,8 @@ void subscribers__clear(struct subscribers *s)
 
 /* ---- collecting ---- */
 
-static int say_incomplete(struct subscribers *s, const char *comm, const struct subscriber_process *p)
+static int say_incomplete(struct subscribers *s, const char *comm,
+			  const struct subscriber_process *p)
 {
 	switch (p->state) {
 	case WALK_COMPLETE:
@@ -29,21 +30,22 @@ static int say_incomplete(struct subscribers *s, const char *comm, const struct 
 	case WALK_CHANGED:
 		s->changing++;
 		return sentences__add(&s->incomplete,
-				      "the subscribers of %s:%u changed while they were counted; "
-				      "run it again.", comm, p->tgid);
+				      "the subscribers of %s:%u changed while they were "
+				      "counted; run it again.", comm, p->tgid);
 	case WALK_UNSETTLED:
 		s->changing++;
 		return sentences__add(&s->incomplete,
-				      "an invalidation of %s:%u was open, and intervals wait for its "
-				      "end to be inserted or removed; run it again.", comm, p->tgid);
+				      "an invalidation of %s:%u was open, and intervals wait for "
+				      "its end to be inserted or removed; run it again.", comm,
+				      p->tgid);
 	case WALK_CUT:
 		return sentences__add(&s->incomplete,
-				      "%s:%u has more subscribers than were looked at; see --max in "
-				      "mmuscope-subscribers(1).", comm, p->tgid);
+				      "%s:%u has more subscribers than were looked at; see --max "
+				      "in mmuscope-subscribers(1).", comm, p->tgid);
 	default:
 		return sentences__add(&s->incomplete,
-				      "there are more rows than fit, and those of %s:%u are not all "
-				      "counted; try --pid.", comm, p->tgid);
+				      "there are more rows than fit, and those of %s:%u are not "
+				      "all counted; try --pid.", comm, p->tgid);
 	}
 }
 
@@ -254,9 +256,8 @@ static int add_line(const struct subscribers *s, struct table *t, const struct s
 	const char *cells[] = {
 		process,
 		kind_name(r->kind),
-		callback,
-		module_of(s, r->function),
 		subscriber__driver(s, r),
+		callback,
 		number(n[0], true, r->count),
 		number(n[1], interval, r->whole),
 		number(n[2], pages, r->pages),
@@ -270,7 +271,17 @@ static int add_line(const struct subscribers *s, struct table *t, const struct s
 	return table__add_row(t, cells);
 }
 
-/* What does not fit into the table, once for each callback. */
+/* "symbol [module]", as in kallsyms. */
+static void write_place(const struct subscribers *s, char text[SYMBOL], __u64 address)
+{
+	const char *module = module_of(s, address);
+
+	write_symbol(s, text, address);
+	if (module)
+		snprintf(text + strlen(text), SYMBOL - strlen(text), " [%s]", module);
+}
+
+/* What does not fit into the table is said once for each callback. */
 static bool is_first(const struct subscribers *s, size_t at)
 {
 	const struct subscriber *r = &s->list[at];
@@ -282,20 +293,17 @@ static bool is_first(const struct subscribers *s, size_t at)
 	return true;
 }
 
-static void print_ops(const struct subscribers *s, const struct subscriber *r, FILE *out)
+static void print_ops(const struct subscriber *r, FILE *out)
 {
-	const char *between = "implements ";
-	char callback[SYMBOL];
+	const char *between = " implements ";
 
-	write_symbol(s, callback, r->function);
-	fprintf(out, "The notifier with %s ", callback);
 	for (unsigned int op = 0; op < OP_MAX; op++) {
 		if (!(r->ops >> op & 1))
 			continue;
 		fprintf(out, "%s%s", between, subscriber_op_name(op));
 		between = ", ";
 	}
-	fputs(r->ops ? ".\n" : "implements nothing.\n", out);
+	fputs(r->ops ? ".\n" : " implements nothing.\n", out);
 }
 
 static void print_details(const struct subscribers *s, FILE *out)
@@ -308,32 +316,30 @@ static void print_details(const struct subscribers *s, FILE *out)
 
 		if ((r->kind == SUBSCRIBER_INTERVAL && !r->inner) || !is_first(s, i))
 			continue;
-		if (!any)
-			fputc('\n', out);
+		write_place(s, callback, r->function);
+		write_place(s, inner, r->inner);
+		fprintf(out, "%s%s", any ? "" : "\n", callback);
 		any = true;
-		if (r->kind == SUBSCRIBER_NOTIFIER) {
-			print_ops(s, r, out);
-			continue;
-		}
-		write_symbol(s, callback, r->function);
-		write_symbol(s, inner, r->inner);
-		fprintf(out, "%s calls %s.\n", callback, inner);
+		if (r->kind == SUBSCRIBER_NOTIFIER)
+			print_ops(r, out);
+		else
+			fprintf(out, " calls %s.\n", inner);
 	}
 }
 
 int subscribers__print(const struct subscribers *s, FILE *out)
 {
 	static const struct table_column columns[] = {
-		{ "PROCESS", false }, { "KIND", false },     { "CALLBACK", false },
-		{ "MODULE", false },  { "DRIVER", false },   { "COUNT", true },
-		{ "WHOLE\nMM", true }, { "PAGES", true },    { "SMALLEST", true },
-		{ "LARGEST", true },
+		{ "PROCESS", false },  { "KIND", false }, { "DRIVER", false },
+		{ "CALLBACK", false }, { "COUNT", true }, { "WHOLE\nMM", true },
+		{ "PAGES", true },     { "MIN", true },   { "MAX", true },
 	};
 	struct table *t = NULL;
 	int err = 0;
 
 	if (!s->count) {
-		fprintf(out, "Subscribers: none%s\n", s->incomplete.n ? " that could be counted" : "");
+		fprintf(out, "Subscribers: none%s\n",
+			s->incomplete.n ? " that could be counted" : "");
 		return 0;
 	}
 	t = table__new(columns, sizeof(columns) / sizeof(columns[0]));
@@ -373,14 +379,21 @@ static json_t *row_json(const struct subscribers *s, const struct subscriber *r)
 
 	write_symbol(s, callback, r->function);
 	write_symbol(s, inner, r->inner);
-	return json_pack("{s:I, s:s, s:s, s:s?, s:s?, s:s?, s:I, s:o, s:o, s:o, s:o, s:o, s:s?, s:o}",
-			 "pid", (json_int_t)r->tgid, "comm", names__comm(&s->names, r->tgid, r->mm),
-			 "kind", kind_name(r->kind), "callback", r->function ? callback : NULL,
-			 "module", module_of(s, r->function), "driver", subscriber__driver(s, r),
-			 "count", (json_int_t)r->count, "intervals", integer(interval, r->count),
-			 "pages", integer(pages, r->pages), "whole", integer(interval, r->whole),
+	return json_pack("{s:I, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:I, "
+			 "s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "pid", (json_int_t)r->tgid,
+			 "comm", names__comm(&s->names, r->tgid, r->mm),
+			 "kind", kind_name(r->kind),
+			 "callback", r->function ? callback : NULL,
+			 "module", module_of(s, r->function),
+			 "driver", subscriber__driver(s, r),
+			 "inner", r->inner ? inner : NULL,
+			 "count", (json_int_t)r->count,
+			 "intervals", integer(interval, r->count),
+			 "whole", integer(interval, r->whole),
+			 "pages", integer(pages, r->pages),
 			 "min_pages", integer(pages, r->min_pages),
-			 "max_pages", integer(pages, r->max_pages), "inner", r->inner ? inner : NULL,
+			 "max_pages", integer(pages, r->max_pages),
 			 "ops", interval ? json_null() : ops_json(r));
 }
 

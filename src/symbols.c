@@ -17,9 +17,9 @@ static int next_function(FILE *f, struct line *l)
 
 	while (fgets(text, sizeof(text), f)) {
 		l->module[0] = '\0';
-		if (sscanf(text, "%llx %c %511s [%55[^]]]", &address, &type, l->name, l->module) < 3)
-			continue;
-		if (!strchr("tTwW", type))
+		if (sscanf(text, "%llx %c %511s [%55[^]]]", &address, &type, l->name,
+			   l->module) < 3 ||
+		    !strchr("tTwW", type))
 			continue;
 		l->address = address;
 		return 1;
