@@ -8,6 +8,7 @@
  *	thp:N		N huge pages, aligned and touched: the range
  *	vmas:N		N mappings of one page each, touched: the range
  *	open:D close	/dev/hmm_dmirrorD; opened twice, there are two mirrors
+ *	kvm		a guest of KVM without anything in it
  *	opens:N		/dev/hmm_dmirror0 so many times over
  *	read migrate tosys [:N]	ioctl for the range or its first N pages
  *	snapshot
@@ -24,6 +25,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -188,12 +190,20 @@ static void open_device(struct state *s, const char *number)
 
 static void open_often(struct state *s, size_t n)
 {
-	const struct rlimit limit = { .rlim_cur = n + 64, .rlim_max = n + 64 };
+	const struct rlimit limit = { .rlim_cur = 1 << 20, .rlim_max = 1 << 20 };
 
 	if (setrlimit(RLIMIT_NOFILE, &limit))
 		die("setrlimit");
 	for (size_t i = 0; i < n; i++)
 		open_device(s, "0");
+}
+
+static void open_kvm(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR);
+
+	if (kvm < 0 || ioctl(kvm, KVM_CREATE_VM, 0) < 0)
+		die("/dev/kvm");
 }
 
 static void call(struct state *s, const char *op, unsigned long request, size_t pages)
@@ -352,6 +362,8 @@ static void one(struct state *s, const char *op, const char *value)
 		open_device(s, value);
 	else if (!strcmp(op, "opens"))
 		open_often(s, n);
+	else if (!strcmp(op, "kvm"))
+		open_kvm();
 	else if (!strcmp(op, "close"))
 		close(s->device);
 	else if (!strcmp(op, "loop"))
