@@ -66,6 +66,10 @@ struct task_struct {
 	struct css_set *cgroups;	/* CONFIG_CGROUPS */
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
 struct hlist_head {
 	struct hlist_node *first;
 };
@@ -101,6 +105,7 @@ struct mmu_notifier_subscriptions {	/* 5.8+, mm/mmu_notifier.c */
 struct mm_struct {
 	struct task_struct *owner;	/* CONFIG_MEMCG */
 	struct mmu_notifier_subscriptions *notifier_subscriptions; /* 5.8+ */
+	unsigned long task_size;
 };
 
 struct vm_area_struct {
@@ -129,24 +134,27 @@ struct mmu_interval_notifier_ops {
 	void *invalidate;
 };
 
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct mmu_notifier_ops {
-	void *invalidate_range_start;
-};
-
-struct mmu_notifier {
-	struct hlist_node hlist;	/* the first member */
-	const struct mmu_notifier_ops *ops;
-};
-
 struct mmu_interval_notifier {
 	struct interval_tree_node interval_tree; /* the first member */
 	const struct mmu_interval_notifier_ops *ops;
 	struct mm_struct *mm;
 	unsigned long invalidate_seq;
+};
+
+struct mmu_notifier_ops {
+	void *release;
+	void *clear_flush_young;
+	void *clear_young;
+	void *test_young;
+	void *invalidate_range_start;
+	void *invalidate_range_end;
+	void *alloc_notifier;
+	void *free_notifier;
+};
+
+struct mmu_notifier {
+	struct hlist_node hlist; /* the first member */
+	const struct mmu_notifier_ops *ops;
 };
 
 struct migrate_vma {
@@ -166,13 +174,26 @@ struct hmm_range {
 	unsigned long end;
 };
 
-struct module {
-	char name[56];
+/* drivers/gpu/drm/drm_gpusvm.c, 6.15+; in the BTF of a module, or nowhere. */
+struct drm_gpusvm_ops {
+	void *invalidate;
+};
+
+struct drm_gpusvm {
+	const struct drm_gpusvm_ops *ops;
+};
+
+struct drm_gpusvm_notifier {
+	struct drm_gpusvm *gpusvm;
+	struct mmu_interval_notifier notifier;
 };
 
 struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
+	struct task_struct *task;	/* NULL after the last one */
+};
+
+struct module {
+	char name[56];
 };
 
 #pragma clang attribute pop

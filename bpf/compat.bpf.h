@@ -54,6 +54,34 @@ struct mmu_interval_notifier_ops___two_pass {
 	void *invalidate_start;
 } __attribute__((preserve_access_index));
 
+/* The function of an interval notifier that the kernel calls. */
+static __always_inline u64 interval_function(u64 ops)
+{
+	struct mmu_interval_notifier_ops *o = (void *)ops;
+	struct mmu_interval_notifier_ops___two_pass *two = (void *)ops;
+	u64 function = 0;
+
+	/* Two passes: the second only finishes what the first began. 7.2 */
+	if (bpf_core_field_exists(two->invalidate_start))
+		function = (u64)BPF_CORE_READ(two, invalidate_start);
+	return function ? function : (u64)BPF_CORE_READ(o, invalidate);
+}
+
+/* invalidate_range became arch_invalidate_secondary_tlbs in 6.6 (1af5a8109904). */
+struct mmu_notifier_ops___tlbs {
+	void *invalidate_range;
+	void *arch_invalidate_secondary_tlbs;
+} __attribute__((preserve_access_index));
+
+/* Not in every kernel. */
+struct mmu_notifier_ops___change_pte {
+	void *change_pte;
+} __attribute__((preserve_access_index));
+
+/* A function of mmu_notifier_ops, 0 where it has none or this kernel knows of none. */
+#define NOTIFIER_OP(ops, field) \
+	(bpf_core_field_exists((ops)->field) ? (u64)BPF_CORE_READ(ops, field) : 0)
+
 /* The task whose memory this is; mm->owner exists with CONFIG_MEMCG only. */
 static __always_inline struct task_struct *mm_owner(struct mm_struct *mm)
 {

@@ -66,19 +66,6 @@ struct walk {
 #define NODE_FIELD(node, field) \
 	(*(u64 *)((node) + bpf_core_field_offset(struct mmu_interval_notifier, field)))
 
-/* The function of an interval notifier that the kernel calls. */
-static __always_inline u64 interval_function(u64 ops)
-{
-	struct mmu_interval_notifier_ops *o = (void *)ops;
-	struct mmu_interval_notifier_ops___two_pass *two = (void *)ops;
-	u64 function = 0;
-
-	/* Two passes: the second only finishes what the first began. 7.2 */
-	if (bpf_core_field_exists(two->invalidate_start))
-		function = (u64)BPF_CORE_READ(two, invalidate_start);
-	return function ? function : (u64)BPF_CORE_READ(o, invalidate);
-}
-
 /*
  * What is counted of this function. One that nobody knows is from here on counted
  * by the walk, under its address, and user space is told.

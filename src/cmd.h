@@ -10,6 +10,7 @@ struct command {
 };
 
 int cmd_probes(int argc, char **argv);
+int cmd_subscribers(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_diff(int argc, char **argv);

@@ -19,13 +19,13 @@
 #include "args.h"
 #include "cmd.h"
 #include "kernel_info.h"
+#include "loader.h"
 #include "msg.h"
 #include "report.h"
 #include "session.h"
 #include "target.h"
 
 #define CGROUP2_MAGIC 0x63677270
-#define INIT_PID_NAMESPACE 0xEFFFFFFCU /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 struct stat_run {
 	struct session_options session_options;
@@ -95,9 +95,7 @@ static int pidfd_of(pid_t pid)
 
 static int check_pid_namespace(void)
 {
-	struct stat st;
-
-	if (!stat("/proc/self/ns/pid", &st) && st.st_ino != INIT_PID_NAMESPACE) {
+	if (!loader__in_initial_pid_namespace()) {
 		msg("pids of this pid namespace mean nothing to the kernel side; run it in the "
 		    "initial namespace, or count with --all or --cgroup.");
 		return STATUS_UNAVAILABLE;

@@ -8,6 +8,7 @@
 
 static const struct command commands[] = {
 	{ "probes", cmd_probes, "what can be measured on this kernel, how, and why not" },
+	{ "subscribers", cmd_subscribers, "list who is told of whose invalidations" },
 	{ "stat", cmd_stat, "count notifications, driver callbacks, migrations and device faults" },
 	{ "bench", cmd_bench, "run a known workload on a device and check every count it causes" },
 	{ "diff", cmd_diff, "compare two results, or two sets of results, and give a verdict" },
@@ -21,7 +22,7 @@ static void help(FILE *out)
 	      "Commands:\n",
 	      out);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
 	fputs("\nOptions:\n"
 	      "  -h, --help     this text; 'mmuscope COMMAND --help' for one command\n"
 	      "  -V, --version  the version\n\n"

@@ -3,10 +3,8 @@
 #include "session_impl.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,8 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "loader.h"
 
 #define DEFAULT_ROW_SHIFT 12
 #define DEFAULT_RING_BYTES (256 * 1024)
@@ -84,52 +84,6 @@ static void core_targets(const struct session *s, struct core_target t[CORE_TARG
 	memcpy(t, all, sizeof(all));
 }
 
-/* libbpf's words are kept for the one sentence that we say ourselves. */
-static char libbpf_said[512];
-
-static int keep_libbpf_words(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	if (getenv("MMUSCOPE_LIBBPF_DEBUG"))
-		return vfprintf(stderr, fmt, ap);
-	if (level == LIBBPF_WARN) {
-		vsnprintf(libbpf_said, sizeof(libbpf_said), fmt, ap);
-		libbpf_said[strcspn(libbpf_said, "\n")] = '\0';
-	}
-	return 0;
-}
-
-enum status session__status(int err)
-{
-	switch (-err) {
-	case 0:
-		return STATUS_OK;
-	case EPERM:
-	case EACCES:
-	case ENOENT:
-	case ENODEV:
-	case EBUSY:
-	case EOPNOTSUPP:
-		return STATUS_UNAVAILABLE;
-	default:
-		return STATUS_FAILED;
-	}
-}
-
-/* CAP_SYS_ADMIN, or CAP_BPF and CAP_PERFMON, by /proc: no library for one line. */
-static bool may_trace(void)
-{
-	unsigned long long caps = 0;
-	char line[256];
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return caps & 1ULL << 21 || (caps & 1ULL << 38 && caps & 1ULL << 39);
-}
-
 /* 0 where the process has gone. */
 static unsigned int threads_of(pid_t pid)
 {
@@ -141,22 +95,6 @@ static unsigned int threads_of(pid_t pid)
 	if (!stat(path, &st))
 		threads = (unsigned int)st.st_nlink - 2;
 	return threads;
-}
-
-static bool kernel_has_enum(const char *type, const char *value)
-{
-	const struct btf *btf = kernel_btf();
-	const struct btf_type *t;
-	bool found = false;
-	int id;
-
-	if (!btf)
-		return false;
-	id = btf__find_by_name_kind(btf, type, BTF_KIND_ENUM);
-	t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
-	for (int i = 0; t && i < btf_vlen(t) && !found; i++)
-		found = !strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), value);
-	return found;
 }
 
 /*
@@ -181,31 +119,19 @@ static bool preemptible(void)
 	return !strstr(mode, "(none)") && !strstr(mode, "(voluntary)");
 }
 
-static int check_kernel(void)
+enum status session__status(int err)
 {
-	if (!may_trace()) {
-		msg("needs root: loading BPF programs takes CAP_BPF and CAP_PERFMON; "
-		    "run it with sudo.");
-		return -EPERM;
-	}
-	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
-		msg("this kernel shows no BTF (/sys/kernel/btf/vmlinux: %s); boot one built with "
-		    "CONFIG_DEBUG_INFO_BTF=y, and mount sysfs.",
-		    strerror(errno));
-		return -ENOENT;
-	}
-	return 0;
+	return loader__status(err);
 }
 
 int session__open(struct session **out, const struct session_options *options)
 {
 	struct session *s;
-	int err = check_kernel();
+	int err = loader__check();
 
 	*out = NULL;
 	if (err)
 		return err;
-	libbpf_set_print(keep_libbpf_words);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -222,8 +148,8 @@ int session__open(struct session **out, const struct session_options *options)
 		.row_shift = s->options.row_shift,
 		.latency = options->latency,
 		.paired = options->running && options->latency,
-		.task_storage = kernel_has_enum("bpf_func_id", "BPF_FUNC_get_current_task_btf"),
-		.has_loop = kernel_has_enum("bpf_func_id", "BPF_FUNC_loop"),
+		.task_storage = loader__has_enum("bpf_func_id", "BPF_FUNC_get_current_task_btf"),
+		.has_loop = loader__has_enum("bpf_func_id", "BPF_FUNC_loop"),
 		.slots = !preemptible(),
 		.direct = options->scope == SCOPE_PROCESS &&
 			  s->options.row_shift == DEFAULT_ROW_SHIFT,
@@ -345,18 +271,6 @@ static void *map_counters(struct bpf_map *map, size_t *bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static int say_load_failed(int err)
-{
-	if (err == -EPERM)
-		msg("the kernel forbids BPF tracing programs to this root (lockdown, or a container "
-		    "without CAP_BPF and CAP_PERFMON); run it on the host.");
-	else
-		msg("cannot load the BPF programs: %s (%s); run it with MMUSCOPE_LIBBPF_DEBUG=1 "
-		    "for the verifier's words.",
-		    strerror(-err), libbpf_said[0] ? libbpf_said : "no details");
-	return err;
-}
-
 static int ring_event(void *ctx, void *data, size_t size);
 
 int session__load(struct session *s)
@@ -366,7 +280,7 @@ int session__load(struct session *s)
 
 	s->core = core_bpf__open();
 	if (!s->core)
-		return say_load_failed(-errno);
+		return loader__failed(-errno);
 	err = set_up_plan(s);
 	if (err)
 		return err;
@@ -393,20 +307,20 @@ int session__load(struct session *s)
 	*(struct mmuscope_config *)&s->core->rodata->cfg = s->config;
 	err = size_maps(s);
 	if (err)
-		return say_load_failed(err);
+		return loader__failed(err);
 	err = core_bpf__load(s->core);
 	if (err)
-		return say_load_failed(err);
+		return loader__failed(err);
 	s->cpu = map_counters(s->core->maps.cpus, &s->cpu_bytes);
 	s->rows = map_counters(s->core->maps.rows, &s->rows_bytes);
 	s->callback_rows = map_counters(s->core->maps.callback_rows, &s->callback_rows_bytes);
 	s->ring = ring_buffer__new(bpf_map__fd(s->core->maps.ring), ring_event, s, NULL);
 	if (!s->cpu || !s->rows || !s->callback_rows || !s->ring)
-		return say_load_failed(-errno);
+		return loader__failed(-errno);
 	err = fill_free_rows(s, s->core->maps.free_rows);
 	err = err ?: fill_free_rows(s, s->core->maps.free_callback_rows);
 	if (err)
-		return say_load_failed(err);
+		return loader__failed(err);
 	if (s->config.scope == SCOPE_PROCESSES && s->options.pid)
 		return session__add_process(s, s->options.pid);
 	return 0;
@@ -550,7 +464,7 @@ int session__attach(struct session *s)
 	if (s->config.scope == SCOPE_PROCESSES)
 		err = err ?: attach(s->core->progs.process_fork, &s->core->links.process_fork);
 	if (err)
-		return say_load_failed(err);
+		return loader__failed(err);
 
 	core_targets(s, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++)

@@ -8,6 +8,8 @@
  *	thp:N		N huge pages, aligned and touched: the range
  *	vmas:N		N mappings of one page each, touched: the range
  *	open:D close	/dev/hmm_dmirrorD; opened twice, there are two mirrors
+ *	kvm		a guest of KVM without anything in it
+ *	opens:N		/dev/hmm_dmirror0 so many times over
  *	read migrate tosys [:N]	ioctl for the range or its first N pages
  *	snapshot
  *	write touch	the CPU writes or reads a byte of each page
@@ -16,12 +18,14 @@
  *	loop:N ... end	N times; 0: for ever
  *	fork ... end	in a child    } with nothing mapped and opened,
  *	thread ... end	in a thread   } side by side with what follows
+ *	vfork		a child that has the same memory, and sleeps: the rest waits for its end
  *	reap		lets the threads go, waits for all of them and all children
  *	meet		waits until all threads are there
  *	say:TEXT wait:FILE sleep:MS crash exit:N
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -35,6 +39,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -183,6 +188,24 @@ static void open_device(struct state *s, const char *number)
 		die("%s", path);
 }
 
+static void open_often(struct state *s, size_t n)
+{
+	const struct rlimit limit = { .rlim_cur = 1 << 20, .rlim_max = 1 << 20 };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		die("setrlimit");
+	for (size_t i = 0; i < n; i++)
+		open_device(s, "0");
+}
+
+static void open_kvm(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR);
+
+	if (kvm < 0 || ioctl(kvm, KVM_CREATE_VM, 0) < 0)
+		die("/dev/kvm");
+}
+
 static void call(struct state *s, const char *op, unsigned long request, size_t pages)
 {
 	struct command c = { .addr = (uintptr_t)s->range, .ptr = (uintptr_t)s->buffer };
@@ -275,6 +298,17 @@ static void start(struct state *s, bool as_thread)
 	skip(s);
 }
 
+static void share_memory(void)
+{
+	pid_t pid = vfork();
+
+	if (!pid)
+		for (;;)
+			pause();
+	if (pid < 0)
+		die("vfork");
+}
+
 static void reap(void)
 {
 	int status;
@@ -326,12 +360,18 @@ static void one(struct state *s, const char *op, const char *value)
 		return;
 	if (!strcmp(op, "open"))
 		open_device(s, value);
+	else if (!strcmp(op, "opens"))
+		open_often(s, n);
+	else if (!strcmp(op, "kvm"))
+		open_kvm();
 	else if (!strcmp(op, "close"))
 		close(s->device);
 	else if (!strcmp(op, "loop"))
 		loop(s, n);
 	else if (!strcmp(op, "fork") || !strcmp(op, "thread"))
 		start(s, *op == 't');
+	else if (!strcmp(op, "vfork"))
+		share_memory();
 	else if (!strcmp(op, "reap"))
 		reap();
 	else if (!strcmp(op, "meet"))

@@ -21,7 +21,7 @@ refused() {
 }
 
 guest patched << 'END'
-for command in "stat -a" "stat -- id" "bench mmops" "probes" "bench overhead"; do
+for command in "stat -a" "stat -- id" "bench mmops" "probes" "subscribers" "bench overhead"; do
 	name=$(echo "$command" | tr ' ' _)
 	status user_$name su user -c "mmuscope $command"
 	status forbidden_$name env REFUSE_BPF=1 LD_PRELOAD=/root/refuse.so mmuscope $command
@@ -33,7 +33,7 @@ status busy_other env BUSY=1 LD_PRELOAD=/root/refuse.so mmuscope bench --device 
 status preload env LD_PRELOAD=/root/refuse.so mmuscope bench mmops -n 23 -i 1 -o /dev/null
 status workload mmuscope bench migrate-nothing
 status no-workload mmuscope bench
-for command in stat bench probes diff; do status option_$command mmuscope $command --no-such-option; done
+for command in stat bench probes subscribers diff; do status option_$command mmuscope $command --no-such-option; done
 status option_top mmuscope --no-such-option
 status command mmuscope no-such-command
 status nothing mmuscope
@@ -47,7 +47,7 @@ status probes mmuscope probes
 status bench mmuscope bench migrate-mixed -n 23 -i 2 -r 0,50 -j -o bench.json
 status stat mmuscope stat -j -o stat.json -- true
 END
-for command in stat_-a stat_--_id bench_mmops probes bench_overhead; do
+for command in stat_-a stat_--_id bench_mmops probes subscribers bench_overhead; do
 	refused user user_$command 4 'needs root: loading BPF programs takes CAP_BPF and CAP_PERFMON; run it with sudo\.'
 	# As under lockdown, which the guest's kernel does not have: by a library that
 	# answers bpf(2) with EPERM.
@@ -61,7 +61,7 @@ is "the library changes nothing else" "$(cat "$tmp/patched"/preload.{status,stde
 # The second line names the help.
 refused usage workload 2 "there is no workload 'migrate-nothing'; 'mmuscope bench list' has them\." 2
 refused usage no-workload 2 "name a workload" 2
-for command in stat bench probes diff; do
+for command in stat bench probes subscribers diff; do
 	refused usage option_$command 2 "there is no option '--no-such-option'" 2
 done
 for name in option_top command nothing value scopes pages share one-result; do
@@ -112,11 +112,11 @@ bad "a file that is not there" "$tmp/nowhere.json" "nowhere\.json"
 
 # --- a kernel without BTF
 guest patched --no-btf << 'END'
-for command in "stat -a" "stat -- id" "bench mmops" "probes"; do
+for command in "stat -a" "stat -- id" "bench mmops" "probes" "subscribers"; do
 	status $(echo "$command" | tr ' ' _) mmuscope $command
 done
 END
-for command in stat_-a stat_--_id bench_mmops probes; do
+for command in stat_-a stat_--_id bench_mmops probes subscribers; do
 	refused "no BTF" $command 4 'this kernel shows no BTF \(/sys/kernel/btf/vmlinux: No such file or directory\)'
 done
 

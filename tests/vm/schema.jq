@@ -93,3 +93,12 @@ def bench:
 		(.checks[] | fields("checks[]"; {metric: "text", formula: "text", expected: "int?",
 			measured: "int", holds: "bool?", reason: "text?"})),
 		(.stat | stat));
+
+def subscribers: fields("subscribers"; {schema: "text", subscribers: "array", incomplete: "array",
+		tool: "object", kernel: "object"}),
+	(.tool | tool), (.kernel | kernel),
+	(.subscribers[] | fields("subscribers[]"; {pid: "int", comm: "string", kind: "text",
+		callback: "text?", module: "text?", driver: "text?", count: "int", intervals: "int?",
+		pages: "int?", whole: "int?", min_pages: "int?", max_pages: "int?", inner: "text?",
+		ops: "array?"})),
+	(if .schema == "mmuscope-subscribers/1" then empty else "the schema is \(.schema)" end);
