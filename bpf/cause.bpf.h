@@ -22,6 +22,86 @@ struct {
 } cause_stacks SEC(".maps");
 
 /*
+ * Unwinding costs the kernel some 7000 instructions, so a CPU remembers the stacks
+ * that it met last by what makes them: all words between our own frame and the
+ * registers at the bottom that may be addresses of code, with their places. Among
+ * them are the return addresses of all frames, and these say where the next one
+ * is: what is equal here unwinds to the same. Words of old that still lie in
+ * between make two of one stack now and then, and cost time, not truth.
+ */
+#define STACK_WORDS 512		/* what is deeper is unwound each time */
+#define STACK_MEMOS 64		/* a power of two */
+#define KERNEL_IMAGE 0xffffffff80000000ULL /* code of the kernel, modules and BPF is above */
+
+struct stack_memo {
+	u64 signature;
+	s64 id;
+};
+
+struct stack_scratch {
+	u64 from, to;
+	u64 signature;		/* of the stack at hand; 0: has none */
+	u64 word[STACK_WORDS];
+	struct stack_memo memo[STACK_MEMOS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stack_scratch);
+} stack_scratch SEC(".maps");
+
+static __always_inline struct stack_scratch *this_scratch(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stack_scratch, &zero);
+}
+
+/* The id of the stack at hand if it was met lately, else -1. */
+static __noinline s64 stack_seen(void *ctx)
+{
+	struct stack_scratch *s = this_scratch();
+	struct stack_memo *memo;
+	u64 bytes, h = 1;
+
+	if (!s)
+		return -1;
+	s->signature = 0;
+	/* Through memory the verifier lets go of them as pointers. */
+	s->from = (u64)ctx;
+	s->to = (u64)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
+	barrier();
+	bytes = s->to - s->from;
+	if (bytes > sizeof(s->word) || bpf_probe_read_kernel(s->word, bytes, (void *)s->from))
+		return -1;
+	for (u32 i = 0; i < STACK_WORDS; i++) {
+		u64 word = s->word[i];
+
+		if (i >= bytes / 8)
+			break;
+		if (word >= KERNEL_IMAGE)
+			h = (h ^ (word + i)) * 0x9e3779b97f4a7c15ULL;
+	}
+	s->signature = h;
+	memo = SLOT(s->memo, h >> 40);
+	return memo->signature == h ? memo->id : -1;
+}
+
+static __always_inline void stack_remember(s64 id)
+{
+	struct stack_scratch *s = this_scratch();
+	struct stack_memo *memo;
+
+	if (!s || !s->signature)
+		return;
+	memo = SLOT(s->memo, s->signature >> 40);
+	memo->signature = s->signature;
+	memo->id = id;
+}
+
+/*
  * Two stacks may claim one place in the map; the kernel refuses the later. Without
  * our own frames at its top, which user space drops anyhow, it hashes to another.
  */
@@ -54,6 +134,8 @@ static __noinline int cause_keep(s64 id, u64 start, u64 word, u64 from, u64 to)
 		cpu_add(c, LOST_CAUSES, 1);
 		return 0;
 	}
+	if (cfg.stack_memo)
+		stack_remember(id);
 	row = row_search(c, start, word, id);
 	if (!row)
 		return 0;
@@ -71,9 +153,15 @@ static __noinline int cause_keep(s64 id, u64 start, u64 word, u64 from, u64 to)
 static __always_inline void cause_count(void *ctx, struct mmuscope_cpu *c, const struct process *p,
 					u32 event, u32 phase, u64 from, u64 to)
 {
+	s64 id = -1;
+
 	if (cfg.cause_every > 1 && --c->cause_left)
 		return;
-	cause_keep(stack_id(ctx), p->start, key_word(p, ROW_CAUSE, event, phase, 0), from, to);
+	if (cfg.stack_memo)
+		id = stack_seen(ctx);
+	if (id < 0)
+		id = stack_id(ctx);
+	cause_keep(id, p->start, key_word(p, ROW_CAUSE, event, phase, 0), from, to);
 }
 
 #endif

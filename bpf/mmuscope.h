@@ -209,7 +209,8 @@ struct mmuscope_config {
 	__u8 has_loop;		/* 5.17+: bpf_loop() */
 	__u8 slots;		/* no program is preempted: a CPU's slot may hold a frame */
 	__u8 direct;		/* MMUSCOPE_DIRECT_*; only with SCOPE_PROCESS */
-	__u8 pad[2];
+	__u8 stack_memo;	/* 5.15+: bpf_task_pt_regs(); and `slots` */
+	__u8 pad;
 	__u32 cpus;		/* possible CPUs */
 	__u32 cause_every;	/* the stack of one in so many notifications; 0: of none */
 	__u32 pad2;

@@ -238,6 +238,8 @@ int session__open(struct session **out, const struct session_options *options)
 		.cpus = s->cpus,
 		.cause_every = options->cause_every,
 	};
+	s->config.stack_memo = options->cause_every && s->config.slots &&
+			       kernel_has_enum("bpf_func_id", "BPF_FUNC_task_pt_regs");
 	*out = s;
 	return 0;
 }
@@ -332,6 +334,7 @@ static int size_maps(struct session *s)
 	err = err ?: bpf_map__set_max_entries(c->maps.cause_stacks, rows);
 	err = err ?: bpf_map__set_value_size(c->maps.cause_stacks, stack_bytes());
 	err = err ?: bpf_map__set_autocreate(c->maps.cause_stacks, s->config.cause_every);
+	err = err ?: bpf_map__set_autocreate(c->maps.stack_scratch, s->config.stack_memo);
 	err = err ?: bpf_map__set_autocreate(c->maps.task_storage, s->config.task_storage);
 	err = err ?: bpf_map__set_autocreate(c->maps.task_hash, !s->config.task_storage);
 	return err;
