@@ -38,6 +38,7 @@ enum mmuscope_row_kind {
 	ROW_MIGRATION,
 	ROW_FAULT,
 	ROW_CALLBACK,
+	ROW_CAUSE,
 };
 
 /*
@@ -49,10 +50,10 @@ struct mmuscope_row_key {
 	__u64 start;		/* start of the process, ns since boot */
 	__u32 tgid;
 	__u8 kind;		/* enum mmuscope_row_kind */
-	__u8 event;		/* notification, callback */
-	__u8 phase;		/* notification, callback */
+	__u8 event;		/* notification, callback, cause */
+	__u8 phase;		/* notification, callback, cause */
 	__u8 direction;		/* migration */
-	__u64 what;		/* migration: owner; callback: id or address; else 0 */
+	__u64 what;		/* migration: owner; callback: id or address; cause: stack; else 0 */
 };
 
 /*
@@ -75,6 +76,7 @@ enum { NOTIFICATION_CALLS, NOTIFICATION_PAGES, NOTIFICATION_FAILED, NOTIFICATION
 enum { MIGRATION_CALLS, MIGRATION_PAGES, MIGRATION_COLLECTED, MIGRATION_MIGRATED,
        MIGRATION_EXCESS, MIGRATION_TIME /* ns, setup entered to finalize left */ };
 enum { FAULT_CALLS, FAULT_PAGES, FAULT_RETRIES };
+enum { CAUSE_SAMPLES, CAUSE_PAGES, CAUSE_WHOLE };
 
 /* One CPU's part of one row; what notifications need is in the first cache line. */
 struct mmuscope_row {
@@ -133,8 +135,11 @@ enum mmuscope_total {
 	LOST_ROWS,		/* no room for a new row, event not counted in one */
 	LOST_STATE,		/* no room for a task's state, or nested too deep */
 	LOST_PAGES,		/* a page array too long to be counted */
+	LOST_CAUSES,		/* a stack that could not be taken or kept */
 	TOTAL_MAX,
 };
+
+#define MMUSCOPE_STACK_DEPTH 48	/* frames kept, innermost first */
 
 #define MMUSCOPE_HINTS 16	/* a power of two */
 
@@ -193,7 +198,9 @@ struct mmuscope_cpu {
 	struct mmuscope_callback_slot slot;
 	struct mmuscope_lone_interval lone;
 	__u64 total[TOTAL_MAX];
-	__u64 pad[6];
+	__u32 cause_left;	/* notifications until the next is taken, it included */
+	__u32 cause_place;	/* of the one taken, in its block of cause_every */
+	__u64 pad[4];
 	__u32 hint[2][MMUSCOPE_HINTS];	/* last row used, of rows and of callback_rows */
 	struct mmuscope_row direct[MMUSCOPE_DIRECT_ROWS];
 	struct mmuscope_callback_row
@@ -219,8 +226,11 @@ struct mmuscope_config {
 	__u8 has_loop;		/* 5.17+: bpf_loop() */
 	__u8 slots;		/* no program is preempted: a CPU's slot may hold a frame */
 	__u8 direct;		/* MMUSCOPE_DIRECT_*; only with SCOPE_PROCESS */
-	__u8 pad[2];
+	__u8 stack_memo;	/* 5.15+: bpf_task_pt_regs(); and `slots` */
+	__u8 pad;
 	__u32 cpus;		/* possible CPUs */
+	__u32 cause_every;	/* the stack of one in so many notifications; 0: of none */
+	__u32 pad2;
 };
 
 /*

@@ -4,6 +4,7 @@
  * (mm/mmu_notifier.c). It runs only where the mm has subscribers. A start that
  * fails (-EAGAIN, the caller may not block) is not followed by an end.
  */
+#include "cause.bpf.h"
 #include "registry.bpf.h"
 
 static __always_inline void window_push(struct task_state *st, u64 range)
@@ -57,10 +58,11 @@ static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64
 /*
  * At the exit, where it is known whether the start failed. The callbacks have
  * run by then, but nothing they do changes the task's phase. `target` as in
- * callbacks.bpf.c.
+ * callbacks.bpf.c. The stack needs `ctx` to the end, so programs that look at no
+ * causes are apart: they would pay for the register.
  */
-static __always_inline int start_left(const struct mmu_notifier_range *range, int ret,
-				      const bool target, const bool count)
+static __always_inline int start_left(void *ctx, const struct mmu_notifier_range *range, int ret,
+				      const bool target, const bool count, const bool cause)
 {
 	struct migration_frame *m = NULL;
 	u32 cpu, event, phase = PHASE_OUTSIDE;
@@ -105,6 +107,12 @@ static __always_inline int start_left(const struct mmu_notifier_range *range, in
 			      key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);
 	if (row)
 		count_start(row, start, end, ret);
+	if (target && cause) {
+		p.tgid = cfg.tgid;
+		p.start = 0;
+	}
+	if (cause)
+		cause_count(ctx, c, &p, event, phase, start, end);
 	if ((count || control.registry) && !ret)
 		walk_registry(c, &p, range, mm, start, end, event, phase, m, target);
 	return 0;
@@ -113,20 +121,38 @@ static __always_inline int start_left(const struct mmu_notifier_range *range, in
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(range, ret, false, false);
+	return start_left(ctx, range, ret, false, false, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_start, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(range, ret, true, false);
+	return start_left(ctx, range, ret, true, false, false);
 }
 
 /* --no-latency for one process: the one program that its notifications cost. */
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_count, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(range, ret, true, true);
+	return start_left(ctx, range, ret, true, true, false);
+}
+
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(notification_cause, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(ctx, range, ret, false, false, true);
+}
+
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(target_cause, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(ctx, range, ret, true, false, true);
+}
+
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(target_count_cause, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(ctx, range, ret, true, true, true);
 }
 
 SEC("?fentry/__mmu_notifier_invalidate_range_end")

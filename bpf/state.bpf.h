@@ -532,6 +532,11 @@ static __always_inline void *row_get(struct mmuscope_cpu *c, u32 cpu, void *map,
 /* Out of line, for handlers that hardly ever come here. */
 #define RARELY static __noinline __attribute__((unused))
 
+RARELY struct mmuscope_row *row_search(struct mmuscope_cpu *c, u64 start, u64 word, u64 what)
+{
+	return c ? row_get(c, bpf_get_smp_processor_id(), &rows, 0, start, word, what) : NULL;
+}
+
 RARELY struct mmuscope_callback_row *callback_row_search(struct mmuscope_cpu *c, u64 start, u64 word,
 							 u64 what)
 {
@@ -544,9 +549,7 @@ RARELY struct mmuscope_row *row_of_target(struct mmuscope_cpu *c, u32 event, u32
 {
 	struct process p = { .tgid = cfg.tgid };
 
-	return c ? row_get(c, bpf_get_smp_processor_id(), &rows, 0, 0,
-			   key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0) :
-		   NULL;
+	return row_search(c, 0, key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);
 }
 
 RARELY struct mmuscope_callback_row *callback_row_of_target(struct mmuscope_cpu *c, u32 event,

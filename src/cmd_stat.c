@@ -25,6 +25,7 @@
 #include "session.h"
 #include "target.h"
 
+#define DEFAULT_SAMPLE 64
 #define CGROUP2_MAGIC 0x63677270
 
 struct stat_run {
@@ -35,9 +36,12 @@ struct stat_run {
 	bool children, json, all;
 	unsigned long long interval_ms, duration_ms;
 	const char *path;
+	bool by_cause;
+	unsigned int every;	/* --sample, 0: not given */
 
 	struct session *session;
 	struct target target;
+	struct causes causes;
 	FILE *out;
 	struct snapshot last;	/* at the last interval */
 	__u64 started, last_at;	/* ns */
@@ -64,6 +68,8 @@ static void help(FILE *out)
 	      "  -d, --duration S     stop after S seconds\n"
 	      "      --no-latency     no latency histograms, 40 per cent of the cost\n"
 	      "      --via RUNG       callbacks by fentry, kprobe or registry only\n"
+	      "      --by cause       also what the kernel did that caused the notifications\n"
+	      "      --sample N       with --by: look at one in N of them (default 64); 1: exact\n"
 	      "      --max-rows N     room for rows of counts, a power of two (default 4096)\n"
 	      "      --ring-size N    bytes for messages from the kernel (default 262144)\n"
 	      "  -j, --json           JSON, one object, or one a line with --interval\n"
@@ -74,6 +80,7 @@ static void help(FILE *out)
 	      "Examples:\n"
 	      "  sudo mmuscope stat -- ./hmm-program\n"
 	      "  sudo mmuscope stat -p 1234 -I 1000\n"
+	      "  sudo mmuscope stat --by cause --sample 1 -- ./hmm-program\n"
 	      "  sudo mmuscope stat -a -d 10 --json -o before.json\n",
 	      out);
 }
@@ -179,6 +186,7 @@ static struct report make_report(struct stat_run *r, const struct snapshot *snap
 		.children = r->children,
 		.command_status = r->command_status,
 		.duration_ns = duration,
+		.causes = r->by_cause ? &r->causes : NULL,
 	};
 }
 
@@ -221,6 +229,12 @@ static int print_report(struct stat_run *r, const struct report *report)
 	if (r->path && !r->printed)
 		begin_output(r->out);
 	r->printed = true;
+	if (r->by_cause)
+		err = session__read_stacks(r->session, report->snap, &r->causes);
+	if (err) {
+		msg("cannot read the stacks of the causes: %s.", strerror(-err));
+		return err;
+	}
 	if (r->json) {
 		doc = report__json(report);
 		err = doc ? 0 : -ENOMEM;
@@ -402,7 +416,8 @@ static int measure(struct stat_run *r)
 
 /* ---- the command line ---- */
 
-enum { OPT_CHILDREN = 256, OPT_NO_LATENCY, OPT_VIA, OPT_MAX_ROWS, OPT_RING_SIZE };
+enum { OPT_CHILDREN = 256, OPT_NO_LATENCY, OPT_VIA, OPT_BY, OPT_SAMPLE, OPT_MAX_ROWS,
+       OPT_RING_SIZE };
 
 static const struct option longs[] = {
 	{ "all", no_argument, NULL, 'a' },
@@ -413,6 +428,8 @@ static const struct option longs[] = {
 	{ "duration", required_argument, NULL, 'd' },
 	{ "no-latency", no_argument, NULL, OPT_NO_LATENCY },
 	{ "via", required_argument, NULL, OPT_VIA },
+	{ "by", required_argument, NULL, OPT_BY },
+	{ "sample", required_argument, NULL, OPT_SAMPLE },
 	{ "max-rows", required_argument, NULL, OPT_MAX_ROWS },
 	{ "ring-size", required_argument, NULL, OPT_RING_SIZE },
 	{ "json", no_argument, NULL, 'j' },
@@ -456,6 +473,13 @@ static bool take_option(struct stat_run *r, int opt, const char *value)
 		so->via = plan_source__parse(value);
 		ok = so->via != PLAN_NONE;
 		break;
+	case OPT_BY:
+		r->by_cause = ok = !strcmp(value, "cause");
+		break;
+	case OPT_SAMPLE:
+		ok = parse_number(value, 1, 1000000, &n);
+		r->every = (unsigned int)n;
+		break;
 	case OPT_MAX_ROWS:
 		ok = rows_to_shift(value, &so->row_shift);
 		break;
@@ -479,7 +503,28 @@ static int check_options(const struct stat_run *r)
 		return usage_error("takes one of --all, --pid, --cgroup and a command.");
 	if (r->children && !r->pid && !r->command)
 		return usage_error("--children goes with --pid or a command.");
+	if (r->every && !r->by_cause)
+		return usage_error("--sample goes with --by cause.");
 	return STATUS_OK;
+}
+
+/* Before anything is counted: stacks that cannot be named are worth nothing. */
+static int read_symbols(struct stat_run *r)
+{
+	int err;
+
+	if (!r->by_cause)
+		return 0;
+	r->causes.every = r->session_options.cause_every = r->every ? r->every : DEFAULT_SAMPLE;
+	err = ksyms__read(&r->causes.ksyms, NULL, KSYMS_FUNCTIONS);
+	if (err == -EACCES)
+		msg("cannot name causes: the kernel hides its addresses; set kernel.kptr_restrict "
+		    "to 0 or 1.");
+	else if (err)
+		msg("cannot name causes: /proc/kallsyms: %s; mount /proc, and boot a kernel built "
+		    "with CONFIG_KALLSYMS=y.",
+		    strerror(-err));
+	return err;
 }
 
 static enum status run(struct stat_run *r)
@@ -489,7 +534,8 @@ static enum status run(struct stat_run *r)
 
 	if (status)
 		return status;
-	err = session__open(&r->session, &r->session_options);
+	err = read_symbols(r);
+	err = err ? err : session__open(&r->session, &r->session_options);
 	err = err ? err : session__load(r->session);
 	err = err ? err : session__attach(r->session);
 	if (err)
@@ -542,6 +588,7 @@ int cmd_stat(int argc, char **argv)
 	target__kill(&r.target);
 	snapshot__clear(&r.last);
 	session__free(r.session);
+	causes__clear(&r.causes);
 	closed = close_output(r.out, r.path ? r.path : "standard output");
 	return closed ? closed : status;
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "kernel_info.h"
+#include "report_cause.h"
 #include "words.h"
 
 const char *report__unobservable(const struct report *r, const char *metric)
@@ -135,10 +136,17 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 		check(&c, "phases sum to the total", s.notifications == t[TOTAL_STARTS],
 		      "%ju = %ju", U(s.notifications), U(t[TOTAL_STARTS]));
 	check(&c, "nothing lost",
-	      !(t[LOST_EVENTS] || t[LOST_ROWS] || t[LOST_STATE] || t[LOST_PAGES]),
+	      !(t[LOST_EVENTS] || t[LOST_ROWS] || t[LOST_STATE] || t[LOST_PAGES] ||
+		t[LOST_CAUSES]),
 	      "%ju ring events (--ring-size), %ju counts without a row (--max-rows), %ju without "
-	      "a task's state, %ju pages of a migration not looked at",
-	      U(t[LOST_EVENTS]), U(t[LOST_ROWS]), U(t[LOST_STATE]), U(t[LOST_PAGES]));
+	      "a task's state, %ju pages of a migration not looked at, %ju stacks",
+	      U(t[LOST_EVENTS]), U(t[LOST_ROWS]), U(t[LOST_STATE]), U(t[LOST_PAGES]),
+	      U(t[LOST_CAUSES]));
+	/* Only where each is taken there is something to compare with. */
+	if (!r->interval && r->causes && r->causes->every == 1)
+		check(&c, "causes sum to the notifications",
+		      report_cause__samples(r) == s.notifications, "%ju = %ju",
+		      U(report_cause__samples(r)), U(s.notifications));
 	check(&c, "no recursion misses", !r->snap->recursion, "%ju program runs were skipped",
 	      U(r->snap->recursion));
 	*broken = c.broken;
@@ -379,6 +387,7 @@ json_t *report__json(const struct report *r)
 	const __u64 *t = r->snap->total;
 	json_t *command = json_array(), *faults = json_null();
 	struct snapshot_sums s;
+	json_t *doc;
 
 	snapshot__sum(r->snap, &s);
 	for (char *const *word = r->command; word && *word; word++)
@@ -387,7 +396,7 @@ json_t *report__json(const struct report *r)
 		faults = json_pack("{s:I, s:I, s:I}", "calls", (json_int_t)s.faults, "pages",
 				   (json_int_t)s.fault_pages, "retries",
 				   (json_int_t)s.fault_retries);
-	return json_pack(
+	doc = json_pack(
 		"{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, "
 		"s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:o, s:o}",
 		"schema", "mmuscope-stat/1", "tool", tool_info__json(), "kernel",
@@ -398,7 +407,12 @@ json_t *report__json(const struct report *r)
 		"migrations", migrations_json(r), "faults", faults, "ownerless", "calls",
 		(json_int_t)s.ownerless, "pages", (json_int_t)s.ownerless_pages, "lost", "events",
 		(json_int_t)t[LOST_EVENTS], "counters",
-		(json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES]), "recursion",
+		(json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES] + t[LOST_CAUSES]), "recursion",
 		(json_int_t)r->snap->recursion, "invariants", invariants_json(r), "unobservable",
 		unobservable_json(r));
+	if (doc && report_cause__json(r, doc)) {
+		json_decref(doc);
+		return NULL;
+	}
+	return doc;
 }

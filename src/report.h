@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "causes.h"
 #include "names.h"
 #include "plan.h"
 #include "snapshot.h"
@@ -28,6 +29,7 @@ struct report {
 	bool children;
 	int command_status;	/* as wait(2) gives it, -1: not started or not ended */
 	__u64 duration_ns;
+	const struct causes *causes; /* NULL: not asked for */
 };
 
 struct invariant {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "report.h"
+#include "report_cause.h"
 #include "table.h"
 #include "words.h"
 
@@ -296,6 +297,7 @@ int report__print(const struct report *r, FILE *out)
 	if (!p.by_process && first)
 		fprintf(out, "Process %s\n\n", process(&p, first));
 	err = print_notifications(&p);
+	err = err ? err : report_cause__print(r, p.by_process, out);
 	err = err ? err : print_callbacks(&p);
 	if (!err)
 		print_unseen_callbacks(&p);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -39,6 +40,18 @@ bool session__for_one_process(const struct session *s)
 	return c->direct && !c->paired && c->slots;
 }
 
+static struct bpf_program *start_program(const struct session *s)
+{
+	const bool cause = s->config.cause_every, target = session__for_one_process(s);
+	struct core_bpf *c = s->core;
+
+	if (!target)
+		return cause ? c->progs.notification_cause : c->progs.notification_start;
+	if (s->config.latency)
+		return cause ? c->progs.target_cause : c->progs.target_start;
+	return cause ? c->progs.target_count_cause : c->progs.target_count;
+}
+
 static void core_targets(const struct session *s, struct core_target t[CORE_TARGETS])
 {
 	const bool target = session__for_one_process(s);
@@ -47,11 +60,7 @@ static void core_targets(const struct session *s, struct core_target t[CORE_TARG
 #define LINK(name) &c->links.name
 	const struct core_target all[CORE_TARGETS] = {
 		{ "notifications", "__mmu_notifier_invalidate_range_start",
-		  !target		? PROG(notification_start) :
-		  s->config.latency	? PROG(target_start) :
-					  PROG(target_count),
-		  NULL,
-		  LINK(notification_start), NULL },
+		  start_program(s), NULL, LINK(notification_start), NULL },
 		{ "notifications.ends", "__mmu_notifier_invalidate_range_end", NULL,
 		  target ? PROG(target_end) : PROG(notification_end), NULL,
 		  LINK(notification_end) },
@@ -154,7 +163,10 @@ int session__open(struct session **out, const struct session_options *options)
 		.direct = options->scope == SCOPE_PROCESS &&
 			  s->options.row_shift == DEFAULT_ROW_SHIFT,
 		.cpus = s->cpus,
+		.cause_every = options->cause_every,
 	};
+	s->config.stack_memo = options->cause_every && s->config.slots &&
+			       loader__has_enum("bpf_func_id", "BPF_FUNC_task_pt_regs");
 	*out = s;
 	return 0;
 }
@@ -231,6 +243,19 @@ static void drop_all_incomplete(struct plan *plan)
 	drop_incomplete(plan, "registry", "__mmu_notifier_register");
 }
 
+/* The kernel refuses a map of deeper stacks than it is set to take. */
+static __u32 stack_bytes(void)
+{
+	unsigned int depth = MMUSCOPE_STACK_DEPTH;
+	FILE *f = fopen("/proc/sys/kernel/perf_event_max_stack", "re");
+
+	if (f && fscanf(f, "%u", &depth) == 1 && depth > MMUSCOPE_STACK_DEPTH)
+		depth = MMUSCOPE_STACK_DEPTH;
+	if (f)
+		fclose(f);
+	return depth * (__u32)sizeof(__u64);
+}
+
 static int size_maps(struct session *s)
 {
 	struct core_bpf *c = s->core;
@@ -247,6 +272,10 @@ static int size_maps(struct session *s)
 	err = err ?: bpf_map__set_max_entries(c->maps.free_rows, rows);
 	err = err ?: bpf_map__set_max_entries(c->maps.free_callback_rows, rows);
 	err = err ?: bpf_map__set_max_entries(c->maps.ring, ring);
+	err = err ?: bpf_map__set_max_entries(c->maps.cause_stacks, rows);
+	err = err ?: bpf_map__set_value_size(c->maps.cause_stacks, stack_bytes());
+	err = err ?: bpf_map__set_autocreate(c->maps.cause_stacks, s->config.cause_every);
+	err = err ?: bpf_map__set_autocreate(c->maps.stack_scratch, s->config.stack_memo);
 	err = err ?: bpf_map__set_autocreate(c->maps.task_storage, s->config.task_storage);
 	err = err ?: bpf_map__set_autocreate(c->maps.task_hash, !s->config.task_storage);
 	return err;
@@ -269,6 +298,19 @@ static void *map_counters(struct bpf_map *map, size_t *bytes)
 	*bytes = (*bytes + page - 1) & ~(page - 1);
 	p = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 	return p == MAP_FAILED ? NULL : p;
+}
+
+/* The first block of each CPU, see bpf/cause.bpf.h. */
+static void start_sampling(struct session *s)
+{
+	__u32 random = 0;
+
+	for (unsigned int c = 0; c < s->cpus && s->config.cause_every; c++) {
+		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+			random = (__u32)(c + (unsigned int)getpid());
+		s->cpu[c].cause_place = random % s->config.cause_every;
+		s->cpu[c].cause_left = s->cpu[c].cause_place + 1;
+	}
 }
 
 static int ring_event(void *ctx, void *data, size_t size);
@@ -321,6 +363,7 @@ int session__load(struct session *s)
 	err = err ?: fill_free_rows(s, s->core->maps.free_callback_rows);
 	if (err)
 		return loader__failed(err);
+	start_sampling(s);
 	if (s->config.scope == SCOPE_PROCESSES && s->options.pid)
 		return session__add_process(s, s->options.pid);
 	return 0;
@@ -617,6 +660,7 @@ void session__reset(struct session *s)
 			       sizeof(*row) - offsetof(struct mmuscope_callback_row, outcome));
 		}
 	}
+	start_sampling(s);
 	s->recursion_gone = 0;
 	s->recursion_base = recursion_sum(s);
 }
@@ -743,6 +787,23 @@ int session__snapshot(struct session *s, struct snapshot *snap)
 		return err;
 	}
 	snap->recursion = s->recursion_gone + recursion_sum(s) - s->recursion_base;
+	return 0;
+}
+
+int session__read_stacks(const struct session *s, const struct snapshot *snap,
+			 struct causes *causes)
+{
+	for (size_t i = 0; i < snap->row_count; i++) {
+		__u64 ip[MMUSCOPE_STACK_DEPTH] = {};
+		__u32 id = (__u32)snap->rows[i].key.what;
+
+		if (snap->rows[i].key.kind != ROW_CAUSE || causes__stack(causes, id))
+			continue;
+		if (bpf_map_lookup_elem(bpf_map__fd(s->core->maps.cause_stacks), &id, ip))
+			return -errno;
+		if (causes__add_stack(causes, id, ip))
+			return -ENOMEM;
+	}
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "causes.h"
 #include "msg.h"
 #include "names.h"
 #include "plan.h"
@@ -35,6 +36,7 @@ struct session_options {
 	enum plan_source via;	/* the only rung for callbacks; PLAN_NONE: the best of all */
 	unsigned int row_shift;	/* room for 1 << row_shift rows of each kind; 0: default */
 	size_t ring_bytes;	/* 0: default; rounded up to a power of two of pages */
+	unsigned int cause_every; /* the stack of one in so many notifications; 0: none */
 };
 
 struct session;
@@ -74,6 +76,10 @@ int session__poll_fd(const struct session *s);
 
 /* Sums the counters of all CPUs since loading. The caller clears `snap`. */
 int session__snapshot(struct session *s, struct snapshot *snap);
+
+/* The stacks of the snapshot's causes that `causes` does not have yet. */
+int session__read_stacks(const struct session *s, const struct snapshot *snap,
+			 struct causes *causes);
 
 /* Owned by the session, valid until the next session__poll(). */
 const struct plan *session__plan(const struct session *s);

@@ -95,6 +95,7 @@ static void breaks_with_one_forged_total(void **state)
 		{ LOST_ROWS, lost },
 		{ LOST_STATE, lost },
 		{ LOST_PAGES, lost },
+		{ LOST_CAUSES, lost },
 	};
 	struct measurement *m = *state;
 

@@ -19,6 +19,7 @@
  *	fork ... end	in a child    } with nothing mapped and opened,
  *	thread ... end	in a thread   } side by side with what follows
  *	vfork		a child that has the same memory, and sleeps: the rest waits for its end
+ *	share:FILE	a child has all memory, touches none of it, and ends with FILE
  *	reap		lets the threads go, waits for all of them and all children
  *	meet		waits until all threads are there
  *	say:TEXT wait:FILE sleep:MS crash exit:N
@@ -309,6 +310,20 @@ static void share_memory(void)
 		die("vfork");
 }
 
+/* On the child's side nothing but the stack is written, so all else stays shared. */
+static void share(const char *file)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		die("fork");
+	if (child)
+		return;
+	while (access(file, F_OK))
+		usleep(10000);
+	_exit(0);
+}
+
 static void reap(void)
 {
 	int status;
@@ -372,6 +387,8 @@ static void one(struct state *s, const char *op, const char *value)
 		start(s, *op == 't');
 	else if (!strcmp(op, "vfork"))
 		share_memory();
+	else if (!strcmp(op, "share"))
+		share(value);
 	else if (!strcmp(op, "reap"))
 		reap();
 	else if (!strcmp(op, "meet"))

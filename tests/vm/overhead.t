@@ -18,12 +18,14 @@ END
 file=$tmp/patched/overhead.json
 is "exit status, nothing said" "$(cat "$tmp/patched/overhead".{status,stderr})" 0
 json "in guest instructions, every watcher measured" "$file" \
-	'.clock == "guest-insn" and (.watchers | length >= 14 and all(.[]; .cost != null))'
+	'.clock == "guest-insn" and (.watchers | length >= 15 and all(.[]; .cost != null))'
 added() { jq --arg w "$1" '.watchers[] | select(.watcher == $w) | .added | round' "$file"; }
 while IFS=: read -r watcher budget; do
 	got=$(added "$watcher")
 	ok "$watcher: $got instructions, at most$budget" test "$got" -le "$budget"
 done <<< "$budgets"
+more=$(($(added "stat --by cause --sample 64 -- COMMAND") - $(added "stat -- COMMAND")))
+ok "stat --by cause --sample 64: $more instructions more, at most 60" test "$more" -le 60
 third=$(($(added "bpftrace latency") / 3))
 ok "stat: $(added "stat -- COMMAND"), at most a third of bpftrace's latency histogram, $third" \
 	test "$(added "stat -- COMMAND")" -le "$third"

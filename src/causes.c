@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What the stacks of notifications say; the table of paths is cause_rules.c. */
+#include "causes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NOTIFIER "__mmu_notifier_invalidate_range_start"
+
+/*
+ * A system call has up to three functions, of which the compiler keeps any:
+ * __x64_sys_X, __se_sys_X, __do_sys_X, and those of 32-bit programs.
+ */
+static const char *without_abi(const char *name)
+{
+	static const char *const abis[] = { "__x64_", "__ia32_", "__do_", "__se_", "__arm64_" };
+	const char *rest = NULL;
+
+	for (size_t i = 0; i < sizeof(abis) / sizeof(abis[0]) && !rest; i++)
+		if (!strncmp(name, abis[i], strlen(abis[i])))
+			rest = name + strlen(abis[i]);
+	if (!rest)
+		return name;
+	if (!strncmp(rest, "compat_sys_", 11))
+		return rest + 7;
+	return strncmp(rest, "sys_", 4) ? name : rest;
+}
+
+/* gcc and clang mark the copies that they make with what stands behind a dot. */
+static bool is_function(const char *name, const char *function)
+{
+	size_t n = strlen(function);
+
+	return !strncmp(name, function, n) && (!name[n] || name[n] == '.');
+}
+
+static const struct cause_rule *rule_of(const char *name)
+{
+	name = without_abi(name);
+	for (size_t i = 0; i < cause_rule_count; i++)
+		if (is_function(name, cause_rules[i].function))
+			return &cause_rules[i];
+	return NULL;
+}
+
+const char *cause__of(const char *const *frames, size_t n)
+{
+	const char *unsure = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cause_rule *rule = rule_of(frames[i]);
+
+		if (!rule)
+			continue;
+		if (!rule->unsure)
+			return rule->cause;
+		if (!unsure)
+			unsure = rule->cause;
+	}
+	return unsure ? unsure : CAUSE_OTHER;
+}
+
+const struct cause_stack *causes__stack(const struct causes *c, __u32 id)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->stacks[i]->id == id)
+			return c->stacks[i];
+	return NULL;
+}
+
+int causes__add_stack(struct causes *c, __u32 id, const __u64 ip[MMUSCOPE_STACK_DEPTH])
+{
+	struct cause_stack **stacks = realloc(c->stacks, (c->count + 1) * sizeof(*stacks));
+	struct cause_stack *s;
+	bool below = false;
+	struct ksym sym;
+
+	if (!stacks)
+		return -ENOMEM;
+	c->stacks = stacks;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->id = id;
+	for (size_t i = 0; i < MMUSCOPE_STACK_DEPTH && ip[i]; i++) {
+		size_t n = s->frame_count++;
+
+		/* A call that does not return may be the last of its function. */
+		if (ksyms__find(c->ksyms, ip[i] - 1, &sym)) {
+			s->frames[n] = sym.name;
+			/* Above it are our own programs and what called them. */
+			if (!below && is_function(sym.name, NOTIFIER)) {
+				below = true;
+				s->frame_count = 0;
+			}
+			continue;
+		}
+		snprintf(s->numbers[n], sizeof(s->numbers[n]), "0x%" PRIx64, (uint64_t)ip[i]);
+		s->frames[n] = s->numbers[n];
+	}
+	s->cause = cause__of(s->frames, s->frame_count);
+	c->stacks[c->count++] = s;
+	return 0;
+}
+
+/* ---- rows ---- */
+
+static bool same_names(const struct cause_stack *a, const struct cause_stack *b, size_t limit)
+{
+	size_t n = a->frame_count < limit ? a->frame_count : limit;
+	size_t m = b->frame_count < limit ? b->frame_count : limit;
+
+	if (n != m)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(a->frames[i], b->frames[i]))
+			return false;
+	return true;
+}
+
+static bool same_key(const struct mmuscope_row_key *a, const struct mmuscope_row_key *b)
+{
+	return a->tgid == b->tgid && a->start == b->start && a->event == b->event &&
+	       a->phase == b->phase;
+}
+
+/* Most calls first, and the same order every time. */
+static int by_calls(const void *a, const void *b)
+{
+	const struct cause_row *x = a, *y = b;
+
+	if (x->samples != y->samples)
+		return x->samples > y->samples ? -1 : 1;
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+static void add_to(struct cause_row *to, const struct cause_row *from)
+{
+	to->samples += from->samples;
+	to->calls += from->calls;
+	to->pages += from->pages;
+}
+
+int causes__rows(const struct causes *c, const struct mmuscope_row *rows, size_t count,
+		 struct cause_row **out, size_t *out_count)
+{
+	struct cause_row *made = calloc(count ? count : 1, sizeof(*made));
+	size_t n = 0, i;
+
+	*out = made;
+	*out_count = 0;
+	if (!made)
+		return -ENOMEM;
+	for (size_t r = 0; r < count; r++) {
+		const struct cause_stack *stack;
+		struct cause_row row;
+
+		if (rows[r].key.kind != ROW_CAUSE)
+			continue;
+		stack = causes__stack(c, (__u32)rows[r].key.what);
+		if (!stack)
+			continue;
+		row = (struct cause_row){
+			.key = rows[r].key,
+			.stack = stack,
+			.samples = rows[r].count[CAUSE_SAMPLES],
+			.calls = rows[r].count[CAUSE_SAMPLES] * c->every,
+			.pages = rows[r].count[CAUSE_PAGES] * c->every,
+		};
+		/* Calls from two places of one function are two stacks of the same names. */
+		for (i = 0; i < n; i++)
+			if (same_key(&made[i].key, &row.key) &&
+			    same_names(made[i].stack, stack, MMUSCOPE_STACK_DEPTH))
+				break;
+		if (i < n)
+			add_to(&made[i], &row);
+		else
+			made[n++] = row;
+	}
+	qsort(made, n, sizeof(*made), by_calls);
+	*out_count = n;
+	return 0;
+}
+
+size_t causes__merge(struct cause_row *rows, size_t count)
+{
+	size_t n = 0, i;
+
+	for (size_t r = 0; r < count; r++) {
+		bool other = !strcmp(rows[r].stack->cause, CAUSE_OTHER);
+
+		for (i = 0; i < n; i++)
+			if (same_key(&rows[i].key, &rows[r].key) &&
+			    !strcmp(rows[i].stack->cause, rows[r].stack->cause) &&
+			    (!other ||
+			     same_names(rows[i].stack, rows[r].stack, CAUSE_OTHER_FRAMES)))
+				break;
+		if (i < n)
+			add_to(&rows[i], &rows[r]);
+		else
+			rows[n++] = rows[r];
+	}
+	qsort(rows, n, sizeof(*rows), by_calls);
+	return n;
+}
+
+void causes__clear(struct causes *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		free(c->stacks[i]);
+	free(c->stacks);
+	ksyms__free(c->ksyms);
+	memset(c, 0, sizeof(*c));
+}
