@@ -3,7 +3,7 @@
 # usage: scripts/check.sh [--quick]
 #
 # Builds everything and runs all tests: unit tests, tests of the scripts, and tests
-# in guests on both kernels. Ends with prove's verdict.
+# in guests on the kernels with the series and without, and two more. Ends with prove's verdict.
 #
 #   --quick   without kernels and guests
 set -euo pipefail
@@ -32,8 +32,9 @@ step make -s "$jobs" tests
 shopt -s nullglob
 tests=(build/unit-{gcc,clang}/test_* tests/scripts/*.t)
 if [ -z "$quick" ]; then
-	step scripts/kernel-build.sh --line 6.1 --variant patched > /dev/null
-	step scripts/kernel-build.sh --line 6.1 --variant unpatched > /dev/null
+	for variant in patched unpatched no-optin none; do
+		step scripts/kernel-build.sh --line 6.1 --variant $variant > /dev/null
+	done
 	tests+=(tests/vm/*.t)
 fi
 export MMUSCOPE_QUICK=$quick CMOCKA_MESSAGE_OUTPUT=TAP

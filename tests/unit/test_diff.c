@@ -206,7 +206,7 @@ static void overlapping_runs_are_no_difference(void **state)
 {
 	struct fixture f = fixture_patched;
 	struct pair p = { 0 };
-	const int costs[SIDES][3] = { { 1000, 1000, 1010 }, { 1010, 1010, 1000 } };
+	const int costs[SIDES][3] = { { 1000, 1001, 1010 }, { 1011, 1012, 1002 } };
 
 	(void)state;
 	for (int side = 0; side < SIDES; side++) {
@@ -220,6 +220,25 @@ static void overlapping_runs_are_no_difference(void **state)
 	assert_true(p.diff->cases[0].times[0].runs_overlap);
 	assert_int_equal(p.diff->cases[0].times[0].verdict, DIFF_SAME);
 	check_printed(&p, false, "no difference seen *");
+	end(&p);
+}
+
+/* A guest that counts instructions may run twice to the last one alike: that is one run. */
+static void a_run_that_repeats_another_is_no_evidence(void **state)
+{
+	struct fixture f = fixture_patched;
+	struct pair p = { 0 };
+
+	(void)state;
+	for (int side = 0; side < SIDES; side++) {
+		for (int run = 0; run < 3; run++) {
+			f.cost = side == BASE || run < 2 ? 1000 : 2000;
+			add(&p, side, fixture_bench(&f));
+		}
+	}
+	compare(&p);
+	assert_int_equal(p.diff->cases[0].times[0].summary[BASE].n, f.iterations);
+	assert_int_equal(p.diff->cases[0].times[0].summary[NEW].n, 2 * f.iterations);
 	end(&p);
 }
 
@@ -574,6 +593,7 @@ int main(void)
 		cmocka_unit_test(times_alone_may_differ),
 		cmocka_unit_test(few_samples_are_not_called_equal),
 		cmocka_unit_test(overlapping_runs_are_no_difference),
+		cmocka_unit_test(a_run_that_repeats_another_is_no_evidence),
 		cmocka_unit_test(a_count_that_varies_is_called_out),
 		cmocka_unit_test(a_part_performed_is_told_as_a_part),
 		cmocka_unit_test(what_one_side_lacks_is_not_zero),

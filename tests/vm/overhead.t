@@ -10,7 +10,7 @@ set -uo pipefail
 # WATCHER: at most so many instructions.
 budgets='stat -- COMMAND: 1000
 stat --no-latency -- COMMAND: 400
-stat --no-latency, switched off: 130'
+stat --no-latency, switched off: 140'
 
 guest patched --icount --bpftrace << 'END'
 status overhead mmuscope bench overhead --json -o overhead.json
