@@ -275,6 +275,8 @@ static void print_unseen_callbacks(struct printer *p)
 
 	if (p->r->snap->callback_count && !p->r->latency)
 		fputs("Latencies: not observable (n/o): switched off by --no-latency\n\n", p->out);
+	if (!why && !p->r->snap->callback_count)
+		fputs("Callbacks: none\n\n", p->out);
 	if (why)
 		fprintf(p->out, "Callbacks: not observable: %s\n\n", why);
 	for (size_t i = 0; !why && i < p->r->plan->count; i++) {

@@ -40,8 +40,8 @@ status estimate mmuscope stat --by cause --sample 64 -- /root/mirror map:1 open:
 mmuscope stat -a --by cause --sample 1 -j -o all.json & all=$!
 mmuscope stat -a --by cause --sample 1 -I 50 -j -o intervals.json & intervals=$!
 for stat in $all $intervals; do counting $stat; done
-/root/mirror map:23 write open:0 loop:5 migrate touch sleep:30 end & one=$!
-/root/mirror map:23 write open:1 loop:7 dontneed sleep:30 end & two=$!
+/root/mirror map:23 write open:0 loop:5 migrate touch sleep:100 end & one=$!
+/root/mirror map:23 write open:1 loop:7 dontneed sleep:100 end & two=$!
 wait $one
 wait $two
 for stat in $all $intervals; do kill -INT $stat; wait $stat; done
