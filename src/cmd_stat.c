@@ -66,7 +66,7 @@ static void help(FILE *out)
 	      "Options:\n"
 	      "  -I, --interval MS    print every MS milliseconds what came since the last\n"
 	      "  -d, --duration S     stop after S seconds\n"
-	      "      --no-latency     no latency histograms, 40 per cent of the cost\n"
+	      "      --no-latency     no latency histograms, a third of the cost\n"
 	      "      --via RUNG       callbacks by fentry, kprobe or registry only\n"
 	      "      --by cause       also what the kernel did that caused the notifications\n"
 	      "      --sample N       with --by: look at one in N of them (default 64); 1: exact\n"

@@ -48,7 +48,7 @@ is "the invariants that break" "$(broken "$dir/few.json")" \
 like "and are said" "$(cat "$dir/few.stderr")" \
 	"^mmuscope stat: the result is incomplete: delivered = sum of outcomes: [0-9]+ entered"
 like "what is lost is said" "$(cat "$dir/few.stderr")" \
-	"nothing lost: 0 ring events, $(jq .lost.counters "$dir/few.json") counts without a row"
+	"nothing lost: 0 ring events \(--ring-size\), $(jq .lost.counters "$dir/few.json") counts without a row \(--max-rows\)"
 is "bench with 2 rows: exit status" "$(cat "$dir/bench-few.status")" 3
 json "bench with 2 rows: checks do not hold" "$dir/bench-few.json" \
 	'any(.results[0].checks[]; .holds == false) and .results[0].stat.lost.counters > 0'
