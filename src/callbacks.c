@@ -500,6 +500,10 @@ void callbacks__remove_module(struct session *s, const char *module)
 			mark_removed(s, w->driver->work, module);
 	}
 	s->watch_count = kept;
+	/* Its other functions: another module's may come to lie at the same address. */
+	for (size_t i = 0; i < s->names.callback_count; i++)
+		if (s->names.callbacks[i].address && !strcmp(s->names.callbacks[i].module, module))
+			forget_function(s, s->names.callbacks[i].address);
 }
 
 void callbacks__close(struct session *s)

@@ -476,17 +476,22 @@ static int find_subscribers(struct session *s)
  */
 static int arm(struct session *s)
 {
+	volatile struct mmuscope_control *control = &s->core->data_control->control;
 	int err = find_subscribers(s);
 
-	if (!err && ring_buffer__consume(s->ring) < 0)
-		err = -EIO;
-	if (err || probes_only(s))
-		return err;
-	s->core->data_control->control.armed = 1;
-	/* Who came between the two was told of, and is not armed yet. */
+	/* Who cannot be looked for is met by the walk, at the price of walking. */
+	if (err && !probes_only(s))
+		control->registry = 1;
 	err = ring_buffer__consume(s->ring);
-	s->armed = true;
-	return err < 0 ? -EIO : 0;
+	if (err >= 0 && !probes_only(s)) {
+		control->armed = 1;
+		/* Who came between the two was told of, and is not armed yet. */
+		err = ring_buffer__consume(s->ring);
+		s->armed = true;
+	}
+	if (err < 0)
+		msg("cannot read what the BPF programs tell: %s.", strerror(-err));
+	return err < 0 ? err : 0;
 }
 
 int session__attach(struct session *s)
