@@ -352,8 +352,9 @@ outcome_unentered(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq,
 	if (mni->invalidate_seq != cur_seq)
 		return OUTCOME_SKIPPED;
 	/* Asked last, and only where the answer matters. */
-	return may_decline(callback_declines, event) && other_window_open(range->mm) ? OUTCOME_UNDETERMINED :
-								OUTCOME_PERFORMED;
+	if (may_decline(callback_declines, event) && other_window_open(range->mm))
+		return OUTCOME_UNDETERMINED;
+	return OUTCOME_PERFORMED;
 }
 
 static __always_inline int callback_leave(struct mmu_interval_notifier *mni,

@@ -245,7 +245,7 @@ struct mmuscope_control {
 	__u32 registry;		/* written by user space: callbacks are seen by walking it */
 	__u32 registry_epoch;	/* one more at each insertion, and by user space */
 	__u32 registry_inserting; /* insertions that have begun and not ended */
-	__u32 armed;		/* written by user space: who subscribes from now on is walked */
+	__u32 armed;		/* written by user space: who subscribes now is walked */
 	__u64 pad[3];
 	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
 	__u64 pad2[7];

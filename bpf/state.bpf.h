@@ -537,8 +537,8 @@ RARELY struct mmuscope_row *row_search(struct mmuscope_cpu *c, u64 start, u64 wo
 	return c ? row_get(c, bpf_get_smp_processor_id(), &rows, 0, start, word, what) : NULL;
 }
 
-RARELY struct mmuscope_callback_row *callback_row_search(struct mmuscope_cpu *c, u64 start, u64 word,
-							 u64 what)
+RARELY struct mmuscope_callback_row *callback_row_search(struct mmuscope_cpu *c, u64 start,
+							 u64 word, u64 what)
 {
 	return c ? row_get(c, bpf_get_smp_processor_id(), &callback_rows, 1, start, word, what) :
 		   NULL;

@@ -587,8 +587,8 @@ static void print_time_legend(const struct diff *diff, FILE *out)
 
 	if (asprintf(
 		    &text,
-		    "n: samples a side; a run that repeats another one by one counts once; spread: median "
-		    "absolute deviation; p: "
+		    "n: samples a side; a run that repeats another one by one counts once; "
+		    "spread: median absolute deviation; p: "
 		    "Mann-Whitney U test, two-sided, adjusted for the %zu test%s made here (Holm); "
 		    "a difference is seen where p < %g.",
 		    diff->n_tests, diff->n_tests == 1 ? "" : "s", DIFF_P) < 0)

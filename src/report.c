@@ -407,7 +407,8 @@ json_t *report__json(const struct report *r)
 		"migrations", migrations_json(r), "faults", faults, "ownerless", "calls",
 		(json_int_t)s.ownerless, "pages", (json_int_t)s.ownerless_pages, "lost", "events",
 		(json_int_t)t[LOST_EVENTS], "counters",
-		(json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES] + t[LOST_CAUSES]), "recursion",
+		(json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES] + t[LOST_CAUSES]),
+		"recursion",
 		(json_int_t)r->snap->recursion, "invariants", invariants_json(r), "unobservable",
 		unobservable_json(r));
 	if (doc && report_cause__json(r, doc)) {
