@@ -30,9 +30,8 @@
 #include "outcome.bpf.h"
 
 const volatile u32 callback_id = 0;
-/* WORK_*: whether the work function is watched, and if it may become so, its bit in
- * control.work_watched. */
-const volatile bool callback_work_always = false;
+/* The bit in control.work_watched that says that the driver's work function is
+ * watched; 0: it cannot be. */
 const volatile u64 callback_work_bit = 0;
 const volatile u32 callback_declines = ~0U;	/* 1 << event */
 const volatile u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_reader */
@@ -158,8 +157,7 @@ static __always_inline bool met_another(struct mmu_interval_notifier *mni, u64 c
 
 static __always_inline bool work_watched(void)
 {
-	return callback_work_always ||
-	       (control.work_watched && control.work_watched & callback_work_bit);
+	return control.work_watched && control.work_watched & callback_work_bit;
 }
 
 static __always_inline u64 current_task(void)
@@ -170,11 +168,10 @@ static __always_inline u64 current_task(void)
 /* Which kind of subscription a handler is for. */
 enum kind { INTERVAL, NOTIFIER };
 
-static __always_inline int slot_fill(struct mmuscope_cpu *c, u64 subscription,
+static __always_inline int slot_fill(struct mmuscope_cpu *c,
 				     const struct mmu_notifier_range *range)
 {
 	c->slot.range = (u64)range;
-	c->slot.mni = subscription;
 	/* Last, so that our own work above is not in the latency. */
 	c->slot.entry_ns = bpf_ktime_get_ns();
 	return 0;
@@ -207,7 +204,7 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 		if (may_use_slot(direct) && !c->slot.range) {
 			c->slot.task = current_task();
 			c->slot.work = WORK_NOT_CALLED;
-			return slot_fill(c, (u64)mni, range);
+			return slot_fill(c, range);
 		}
 	} else {
 		if (kind == INTERVAL) {
@@ -219,7 +216,7 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 			c->slot.task = 0;
 			c->slot.work = WORK_UNWATCHED;
 			c->slot.contended = contended;
-			return slot_fill(c, (u64)mni, range);
+			return slot_fill(c, range);
 		}
 	}
 	f = frame_push(task_state(true), (u64)mni, (u64)range);
@@ -233,13 +230,14 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 	return 0;
 }
 
-static __always_inline bool slot_is(const struct mmuscope_callback_slot *slot, u64 range, u64 mni)
+/* The callbacks of one notification are called one after the other: its range is enough. */
+static __always_inline bool slot_is(const struct mmuscope_callback_slot *slot, u64 range)
 {
-	return slot->range == range && slot->mni == mni;
+	return slot->range == range;
 }
 
 /* Another CPU's slot with our frame, after the task moved. Returns its CPU, or cfg.cpus. */
-static __noinline u32 find_slot(u64 range, u64 mni)
+static __noinline u32 find_slot(u64 range)
 {
 	for (u32 cpu = 0; cpu < 1024; cpu++) {
 		u32 key = cpu;
@@ -247,7 +245,7 @@ static __noinline u32 find_slot(u64 range, u64 mni)
 
 		if (!c)
 			break;
-		if (slot_is(&c->slot, range, mni))
+		if (slot_is(&c->slot, range))
 			return cpu;
 	}
 	return cfg.cpus;
@@ -314,13 +312,13 @@ static __always_inline bool take_entered(struct mmuscope_cpu *c, struct mmu_inte
 {
 	struct callback_frame *f;
 
-	if (may_use_slot(direct) && slot_is(&c->slot, (u64)*range, (u64)*mni)) {
+	if (may_use_slot(direct) && slot_is(&c->slot, (u64)*range)) {
 		slot_take(c, e);
 		return true;
 	}
 	f = frame_pop(task_state(false), (u64)*mni);
 	if (!f) {
-		u32 cpu = may_use_slot(direct) ? find_slot((u64)*range, (u64)*mni) : cfg.cpus;
+		u32 cpu = may_use_slot(direct) ? find_slot((u64)*range) : cfg.cpus;
 
 		c = cpu < cfg.cpus ? bpf_map_lookup_elem(&cpus, &cpu) : NULL;
 		if (!c)
@@ -381,7 +379,7 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		return 0;
 	if (target) {
 		/* A slot that is ours was in scope; only others need the question. */
-		if (slot_is(&c->slot, (u64)range, (u64)mni)) {
+		if (slot_is(&c->slot, (u64)range)) {
 			slot_take(c, &entered);
 		} else if (!is_target(range->mm) ||
 			   !take_entered(c, &mni, &range, &cur_seq, &entered, direct)) {

@@ -109,7 +109,7 @@ struct mmuscope_callback_row {
 	__u64 avoidable;	/* performed for a migration whose owner is the driver's own */
 	__u64 avoidable_pages;
 	__u64 avoidable_time;	/* ns, 0 without latency */
-	__u64 size[MMUSCOPE_SIZES];
+	__u64 size[MMUSCOPE_SIZES]; /* but for size[1], which is the rest */
 	__u64 bucket[MMUSCOPE_BUCKETS];
 };
 
@@ -151,12 +151,11 @@ enum mmuscope_total {
  */
 struct mmuscope_callback_slot {
 	__u64 range;
-	__u64 mni;
 	__u64 entry_ns;
 	__u64 task;		/* 0: the driver's work function was not watched */
 	__u32 work;		/* enum mmuscope_work */
 	__u32 contended;	/* control.contended when it entered */
-	__u64 pad;
+	__u64 pad[2];
 };
 
 /* The driver's work function in an open callback. */
@@ -241,7 +240,7 @@ struct mmuscope_control {
 	__u32 enabled;		/* written by user space */
 	__u32 generation;	/* written by user space: one more at each switch-on */
 	__u64 target_mm;	/* SCOPE_PROCESS: the process's mm, 0: not known yet */
-	__u64 work_watched;	/* written by user space: 1 << callback id */
+	__u64 work_watched;	/* written by user space: callback_work_bit of each */
 	__u32 registry;		/* written by user space: callbacks are seen by walking it */
 	__u32 registry_epoch;	/* one more at each insertion, and by user space */
 	__u32 registry_inserting; /* insertions that have begun and not ended */

@@ -109,12 +109,9 @@ static __always_inline void count_callback(struct mmuscope_callback_row *row,
 {
 	u64 pages = add_pages(&row->pages, &row->whole, e->start, e->end);
 
-	if (pages == 1) {
-		row->size[1]++;
-		barrier();
-	} else if (e->end != ~0ULL || e->start) {
+	/* Most are of one page: user space makes size[1] of what is left. */
+	if (pages != 1 && (e->end != ~0ULL || e->start))
 		(*SLOT(row->size, size_of(pages)))++;
-	}
 
 	/* A store each: an index that is not constant would cost more. */
 	if (outcome == OUTCOME_PERFORMED) {

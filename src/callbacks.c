@@ -127,10 +127,12 @@ static int attach_handlers(struct watch *w, const struct handlers *h, const stru
 	return h->enter && !w->enter ? -errno : 0;
 }
 
-/* Its bit in control.work_watched; 0 for those beyond, whose work is always watched. */
+/* Its bit in control.work_watched; those beyond share one, their work is always watched. */
+#define LAST_WORK_BIT 63
+
 static __u64 work_bit(int id)
 {
-	return id < 64 ? 1ULL << id : 0;
+	return 1ULL << (id < LAST_WORK_BIT ? id : LAST_WORK_BIT);
 }
 
 static int attach_probes(struct session *s, struct watch *w, const struct plan_target *t)
@@ -146,11 +148,10 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	w->skel = callback_bpf__open();
 	if (!w->skel)
 		return -ENOMEM;
-	always = work && (s->contended || !work_bit(w->id));
+	always = work && (s->contended || w->id >= LAST_WORK_BIT);
 	w->skel->rodata->callback_id = (__u32)w->id;
 	w->skel->rodata->callback_declines = driver->declines;
 	w->skel->rodata->callback_owner = driver->owner;
-	w->skel->rodata->callback_work_always = always;
 	w->skel->rodata->callback_work_bit = work ? work_bit(w->id) : 0;
 	*(struct mmuscope_config *)&w->skel->rodata->cfg = s->config;
 	handlers = choose_handlers(s, w->skel, driver, t->source, w->id);
@@ -161,6 +162,8 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	/* Before the callback itself: no callback is counted whose work could be missed. */
 	if (!err && always)
 		err = attach_work(w, work);
+	if (!err && always)
+		control(s)->work_watched |= work_bit(w->id);
 	return err ?: attach_handlers(w, &handlers, t);
 }
 
@@ -493,7 +496,8 @@ void callbacks__remove_module(struct session *s, const char *module)
 			s->recursion_gone += session__recursion_misses(w->skel->obj);
 		if (w->address)
 			forget_function(s, w->address);
-		control(s)->work_watched &= ~work_bit(w->id);
+		if (w->id < LAST_WORK_BIT)
+			control(s)->work_watched &= ~work_bit(w->id);
 		watch__close(w);
 		mark_removed(s, w->driver->symbol, module);
 		if (w->driver->work)

@@ -736,6 +736,8 @@ static int sum_rows(const struct session *s, struct snapshot *snap)
 static void add_callback_row(struct mmuscope_callback_row *to,
 			     const struct mmuscope_callback_row *from)
 {
+	__u64 one_page = callback_row__delivered(from) - from->whole;
+
 	for (int o = 0; o < OUTCOME_MAX; o++)
 		to->outcome[o] += from->outcome[o];
 	to->pages += from->pages;
@@ -744,8 +746,11 @@ static void add_callback_row(struct mmuscope_callback_row *to,
 	to->avoidable += from->avoidable;
 	to->avoidable_pages += from->avoidable_pages;
 	to->avoidable_time += from->avoidable_time;
-	for (int i = 0; i < MMUSCOPE_SIZES; i++)
+	for (int i = 0; i < MMUSCOPE_SIZES; i++) {
 		to->size[i] += from->size[i];
+		one_page -= from->size[i];
+	}
+	to->size[1] += one_page;
 	to->latency_sum += from->latency_sum;
 	if (from->latency_min > to->latency_min)
 		to->latency_min = from->latency_min;

@@ -60,12 +60,19 @@ for variant in patched unpatched no-optin; do
 			is "$variant: $name by $via: so it was seen" "$(sources "$file-$via.json")" $via
 			is "$variant: $name by $via: the same counts" "$(counted "$file-$via.json")" "$expected"
 			sound "$variant: $name by $via" "$file-$via.json"
+			json "$variant: $name by $via: every callback has a size" "$file-$via.json" \
+				'all(.callbacks[]; ([.sizes[].count] | add // 0) == .delivered - .whole)'
 		done
 		case $variant in
 		no-optin) want=$(avoidable_of "$name") ;;
 		*) want='' ;;
 		esac
 		is "$variant: $name: avoidable" "$(grep avoidable <<< "$expected")" "$want"
+	done
+	# 529 pages come back one by one, and 23 times 23 go there at once.
+	for via in fentry kprobe registry; do
+		json "$variant: sizes by $via" "$tmp/$variant/one-$via.json" '[.callbacks[]
+			| select(.phase == "setup") | .sizes[]] == [{lt: 2, count: 529}, {lt: 32, count: 23}]'
 	done
 	# What no opt-in can save: the CLEARs of a split, inside the migration.
 	want='{"calls":2,"pages":1024}'
