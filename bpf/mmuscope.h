@@ -183,7 +183,7 @@ struct mmuscope_callback_id {
 	__u32 declines;		/* 1 << event, as src/drivers.h has it */
 	__u32 owner;		/* enum mmuscope_owner_reader */
 	__u32 seen;		/* by probes of its own: the walk passes over it */
-	__u32 is_notifier;	/* of mmu_notifier_ops, not of an interval notifier */
+	__u32 pad;
 };
 
 /* Where a driver keeps the owner of its device-private memory, see outcome.bpf.h. */

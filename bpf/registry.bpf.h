@@ -75,7 +75,6 @@ static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function,
 	struct mmuscope_callback_id *id, unknown = {
 		.what = function,
 		.declines = ~0U,
-		.is_notifier = is_notifier,
 	};
 	struct process p = { .start = function, .tgid = is_notifier };
 
@@ -121,11 +120,6 @@ static __always_inline enum mmuscope_outcome outcome_by(u64 seq, u64 open_seq, u
 		return OUTCOME_SKIPPED;
 	return may_decline(declines, event) && other_window_open(mm) ? OUTCOME_UNDETERMINED :
 								       OUTCOME_PERFORMED;
-}
-
-static __always_inline struct migration_frame *open_migration(void)
-{
-	return control.migrations_open ? migration_top(task_state(false)) : NULL;
 }
 
 static __always_inline void walk_push(struct walk *w, struct walk_scratch *s, u64 node)

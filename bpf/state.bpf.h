@@ -234,17 +234,17 @@ static __always_inline struct migration_frame *migration_top(struct task_state *
 	return f->generation == control.generation ? f : NULL;
 }
 
-static __always_inline u32 task_phase(struct task_state *st)
+/* The same, and no look-up while no task in the system migrates. */
+static __always_inline struct migration_frame *open_migration(void)
 {
-	struct migration_frame *f = migration_top(st);
-
-	return f ? f->phase : PHASE_OUTSIDE;
+	return control.migrations_open ? migration_top(task_state(false)) : NULL;
 }
 
-/* As task_phase(), and no look-up while no task in the system migrates. */
 static __always_inline u32 current_phase(void)
 {
-	return control.migrations_open ? task_phase(task_state(false)) : PHASE_OUTSIDE;
+	struct migration_frame *f = open_migration();
+
+	return f ? f->phase : PHASE_OUTSIDE;
 }
 
 /* ---- ring ---- */

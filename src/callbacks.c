@@ -203,7 +203,6 @@ static int watch_by_walk(struct session *s, struct watch *w, const struct plan_t
 		.what = (__u64)w->id,
 		.declines = w->driver->declines,
 		.owner = w->driver->owner,
-		.is_notifier = is_notifier(w->driver),
 	};
 	int err;
 
