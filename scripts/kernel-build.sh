@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # usage: scripts/kernel-build.sh --line LINE --variant VARIANT [OPTION]...
 #
-# Builds a kernel with kernel/config and the patches of kernel/patches/LINE, unless
-# the cache has it already, and prints the folder that holds it: bzImage,
-# modules/, hmm-tests, vmlinux.btf, System.map, config, and a manifest with the
-# checksums of all that went in and came out.
+# Builds a kernel with kernel/config, what kernel/config-LINE adds, and the patches
+# of kernel/patches/LINE, unless the cache has it already, and prints the folder
+# that holds it: bzImage, modules/ (with those of kernel/module), hmm-tests,
+# vmlinux.btf, System.map, config, and a manifest with the checksums of all that
+# went in and came out.
 #
-#   --line LINE       the series of kernels, such as 6.1
+#   --line LINE       the series of kernels: 6.1 or 7.2
 #   --variant NAME    patched (as it is today), unpatched (the series undone),
 #                     no-optin (migrations are told, but test_hmm does not skip
 #                     them), or none (no patch at all)
-#   --source SOURCE   a kernel tree, or a tarball of one, instead of the package
-#                     linux-source-LINE. A tree is copied, never changed
+#   --config NAME     with what kernel/config-NAME adds: drivers (nouveau, amdgpu,
+#                     i915, xe, mlx5: half an hour)
+#   --source SOURCE   a kernel tree, or a tarball of one, instead of Debian's
+#                     (scripts/kernel-source.sh). A tree is copied, never changed
 #   --print-dir       only print the folder; fails if there is none yet
 #
 # The cache is $MMUSCOPE_CACHE, or ~/.cache/mmuscope. Kernels are kept under a
@@ -24,14 +27,15 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # Part of the key: raise it when a change of this script changes what it builds.
-BUILD_VERSION=2
+BUILD_VERSION=3
 
 be_owner "$@"
-line='' variant='' source='' print_dir=''
+line='' variant='' config='' source='' print_dir=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--line) need "$@"; line=$2; shift ;;
 	--variant) need "$@"; variant=$2; shift ;;
+	--config) need "$@"; config=$2; shift ;;
 	--source) need "$@"; source=$2; shift ;;
 	--print-dir) print_dir=1 ;;
 	-h | --help) usage; exit 0 ;;
@@ -59,11 +63,20 @@ else
 	done
 fi
 [ "$(uname -m)" = x86_64 ] || die "builds kernels for x86_64 only, on x86_64."
-name=$line
-[ -z "$source" ] || name=$line-$(readlink -f "$source" | sha256sum | cut -c1-8)
-source=${source:-/usr/src/linux-source-$line.tar.xz}
+fragments=("$ROOT/kernel/config")
+for file in "$line" ${config:+"$config"}; do
+	[ ! -f "$ROOT/kernel/config-$file" ] || fragments+=("$ROOT/kernel/config-$file")
+done
+[[ -z $config || ( $config != */* && -f $ROOT/kernel/config-$config ) ]] ||
+	usage_error "there is no kernel/config-$config."
+name=$line${config:+-$config}
+kernel_name=$name-$variant
+[ -z "$source" ] || name=$name-$(readlink -f "$source" | sha256sum | cut -c1-8)
+if [ -z "$source" ]; then
+	source=$("$ROOT/scripts/kernel-source.sh" --line "$line" ${print_dir:+--no-fetch}) || exit
+fi
 [ -e "$source" ] ||
-	die "there is no $source: install it with scripts/setup.sh, or give a tree with --source."
+	die "there is no $source: give a kernel tree, or a tarball of one, with --source."
 source=$(readlink -e "$source")
 for program in gcc ld make patch pahole flex bison bc objcopy; do
 	command -v $program > /dev/null || die "$program is not installed: run scripts/setup.sh."
@@ -72,7 +85,7 @@ unset MAKEFLAGS KCFLAGS ARCH CROSS_COMPILE LOCALVERSION CC
 export LC_ALL=C
 
 # What a build depends on, one line each; its checksum is the key.
-fragment() { sed -n 's/^\(CONFIG_[A-Za-z0-9_]*=[^[:space:]]*\).*/\1/p' "$ROOT/kernel/config"; }
+fragment() { sed -n 's/^\(CONFIG_[A-Za-z0-9_]*=[^[:space:]]*\).*/\1/p' "${fragments[@]}"; }
 # A tree is known by the names, sizes and times of its files.
 tree_list() {
 	(cd "$source" && find . -name .git -prune -o ! -type d -printf '%P\t%s\t%T@\t%l\n') | sort
@@ -86,7 +99,9 @@ inputs() {
 	else
 		echo "source $(sha256sum < "$source" | cut -d' ' -f1) $(basename "$source")"
 	fi
-	echo "config $(fragment | sha256sum | cut -d' ' -f1) kernel/config"
+	echo "config $(fragment | sha256sum | cut -d' ' -f1) ${fragments[*]#"$ROOT"/}"
+	[ ! -d "$ROOT/kernel/module" ] || (cd "$ROOT" && sha256sum kernel/module/*) |
+		sed -nE 's/^([0-9a-f]+)  (.*\.[ch]|.*\/Kbuild)$/module \1 \2/p'
 	for patch in ${series[@]+"${series[@]}"}; do
 		echo "patch $(sha256sum < "$patches/$patch" | cut -d' ' -f1) $line/$patch"
 	done
@@ -96,7 +111,7 @@ inputs() {
 }
 inputs=$(inputs)
 key=$(sha256sum <<< "$inputs" | cut -c1-16)
-kernel=$CACHE/kernels/$line-$variant-$key
+kernel=$CACHE/kernels/$kernel_name-$key
 
 # The manifest is the last file that is written, and it lists all others.
 is_there() { (cd "$kernel" 2> /dev/null && sed -n 's/^file //p' manifest | sha256sum -c --status --strict); }
@@ -147,7 +162,7 @@ trap 'exit 129' HUP
 
 # failed WHAT: the end of the log, and one sentence.
 failed() {
-	[ ! -e "$work/lost" ] || die "kernel/config: $(cat "$work/lost") did not survive in Linux $version: what it depends on is not there."
+	[ ! -e "$work/lost" ] || die "kernel/config${config:+ and kernel/config-$config}: $(cat "$work/lost") did not survive in Linux $version: what it depends on is not there."
 	if grep -q 'No space left on device' "$log"; then
 		die "the disk that holds $CACHE is full: make room or choose another with MMUSCOPE_CACHE."
 	fi
@@ -282,7 +297,7 @@ make_kernel() {
 		exec pahole "$@"
 	END
 	chmod +x "$work/pahole"
-	make -C "$tree" O="$obj" -j "$(nproc)" PAHOLE="$work/pahole" KBUILD_BUILD_VERSION=2 KBUILD_BUILD_USER=mmuscope \
+	make -C "$tree" O="$obj" -j "$(nproc)" PAHOLE="$work/pahole" KBUILD_BUILD_VERSION=3 KBUILD_BUILD_USER=mmuscope \
 		KBUILD_BUILD_HOST=mmuscope KBUILD_BUILD_TIMESTAMP='2020-11-10 00:00:00' "$@"
 }
 
@@ -301,6 +316,14 @@ configure() {
 	[ ${#lost[@]} = 0 ] || { echo "${lost[*]}" > "$work/lost"; false; }
 }
 
+# Modules of our own, which stand in for drivers and their mistakes.
+make_modules() {
+	[ -d "$ROOT/kernel/module" ] || return 0
+	rm -rf "$work/module"
+	cp -r "$ROOT/kernel/module" "$work/module"
+	make_kernel M="$work/module" modules
+}
+
 # What is kept, all of it made in a folder that no one looks into.
 collect() {
 	local new=$work/new test module
@@ -312,7 +335,7 @@ collect() {
 	objcopy -O binary --only-section=.BTF "$obj/vmlinux" "$new/vmlinux.btf"
 	while IFS= read -r module; do
 		strip --strip-debug -o "$new/modules/$(basename "$module")" "$module"
-	done < <(find "$obj" -name '*.ko')
+	done < <(find "$obj" "$work/module" -name '*.ko' 2> /dev/null)
 	for test in "$tree"/tools/testing/selftests/{vm,mm}/hmm-tests.c; do
 		[ ! -f "$test" ] || gcc -O2 -static -pthread -idirafter "$tree" -o "$new/hmm-tests" "$test"
 	done
@@ -337,6 +360,7 @@ stage ${series[@]+"${series[@]}"}
 mkdir -p "$obj"
 run configuring configure
 run building make_kernel bzImage modules
+run "building modules" make_modules
 run "collecting the result" collect
 say "$line $variant: built in $(elapsed)."
 echo "$kernel"
