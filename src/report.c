@@ -345,6 +345,11 @@ static json_t *unobservable_json(const struct report *r)
 		add_unobservable(list, metrics[i], report__unobservable(r, metrics[i]));
 	if (!report__unobservable(r, "callbacks"))
 		add_unseen_callbacks(list, r);
+	/* Probes are there for who had subscribed before. */
+	if (!report__unobservable(r, "callbacks") && report__unobservable(r, "registry"))
+		add_unobservable(list, "callbacks.later",
+				 "of drivers that are not known and subscribe while counting: "
+				 "only the walk of the registry sees them");
 	if (r->latency && any_by_walk(r))
 		add_unobservable(list, "callbacks.latency_ns",
 				 "a callback that the walk of the registry sees has none");
