@@ -9,7 +9,7 @@
 #   skip_all REASON               the whole file
 #   skip NAME REASON              one test
 #   vm VARIANT [VM-OPTION]... -- COMMAND...    runs it in a guest of $LINE (`run vm ...`)
-#   has VARIANT                   $LINE has it
+#   has VARIANT                   it is to be tested: all of 6.1, and what is built of others
 # LINE is the line of kernels: as the environment says, else as the name of the folder
 # through which the test was started (build/vm-7.2, a link), else 6.1.
 # Each file has a folder of its own, $tmp, which goes at the end.
@@ -86,7 +86,10 @@ done_testing() {
 	exit $((failures > 0))
 }
 
-has() { [ "$1" = none ] || [ -d "$ROOT/kernel/patches/$LINE/$1" ]; }
+has() {
+	[ "$LINE" = 6.1 ] || [ "$1" = patched ] ||
+		"$ROOT/scripts/kernel-build.sh" --line "$LINE" --variant "$1" --print-dir > /dev/null 2>&1
+}
 
 vm() {
 	local variant=$1 kernel options=()
