@@ -253,10 +253,37 @@ static json_t *checks_json(struct bench *b, const struct snapshot *snap, unsigne
 	return checks;
 }
 
+static json_t *left_out_json(const struct run *run)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < run->left_out_count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "operation",
+						      run->left_out[i].operation, "reason",
+						      run->left_out[i].reason));
+	return list;
+}
+
+static json_t *params_json(const struct run *run)
+{
+	const struct workload_params *p = &run->params;
+	json_t *params;
+
+	params = json_pack("{s:I, s:I, s:I, s:I, s:I}", "pages", (json_int_t)p->pages, "iterations",
+			   (json_int_t)p->iterations, "warmup", (json_int_t)p->warmup, "seed",
+			   (json_int_t)p->seed, "device", (json_int_t)p->device);
+	if (run->workload->uses_resident)
+		json_object_set_new(params, "resident_pct",
+				    json_integer((json_int_t)p->resident_pct));
+	/* Results of runs that did not do the same are not to be compared. */
+	for (const char *const *o = run->workload->optional; *o; o++)
+		json_object_set_new(params, *o, json_integer(run__has(run, *o)));
+	return params;
+}
+
 static json_t *result_json(struct bench *b, unsigned int *broken)
 {
 	struct snapshot *snap = &b->before;
-	const struct workload_params *p = &b->run.params;
 	struct report report = {
 		.snap = snap,
 		.names = session__names(b->session),
@@ -266,7 +293,7 @@ static json_t *result_json(struct bench *b, unsigned int *broken)
 		.command_status = -1,
 	};
 	struct invariant inv[INVARIANTS_MAX];
-	json_t *params, *samples = b->samples;
+	json_t *samples = b->samples;
 	size_t bad, n;
 
 	for (size_t i = 0; i < json_array_size(samples); i++) {
@@ -282,15 +309,10 @@ static json_t *result_json(struct bench *b, unsigned int *broken)
 			msg("%s: invariant broken: %s: %s.", b->run.workload->name, inv[i].name,
 			    inv[i].detail);
 	*broken += (unsigned int)bad;
-	params = json_pack("{s:I, s:I, s:I, s:I, s:I}", "pages", (json_int_t)p->pages, "iterations",
-			   (json_int_t)p->iterations, "warmup", (json_int_t)p->warmup, "seed",
-			   (json_int_t)p->seed, "device", (json_int_t)p->device);
-	if (b->run.workload->uses_resident)
-		json_object_set_new(params, "resident_pct",
-				    json_integer((json_int_t)p->resident_pct));
 	b->samples = NULL;
-	return json_pack("{s:{s:s, s:o}, s:o, s:o, s:o}", "workload", "name",
-			 b->run.workload->name, "params", params, "samples", samples, "checks",
+	return json_pack("{s:{s:s, s:o, s:o}, s:o, s:o, s:o}", "workload", "name",
+			 b->run.workload->name, "params", params_json(&b->run), "left_out",
+			 left_out_json(&b->run), "samples", samples, "checks",
 			 checks_json(b, snap, broken), "stat", report__json(&report));
 }
 
