@@ -116,8 +116,8 @@ bool ksm__usable(char *reason, size_t size)
 	else if (err)
 		snprintf(reason, size, "%srun cannot be read: %s", KSM, strerror(-err));
 	else if (!strcmp(value, "1"))
-		snprintf(reason, size, "it is running already, and merges when it likes (%srun is 1)",
-			 KSM);
+		snprintf(reason, size,
+			 "it is running already, and merges when it likes (%srun is 1)", KSM);
 	else if (access(KSM "run", W_OK))
 		snprintf(reason, size, "%srun cannot be written: %s", KSM, strerror(errno));
 	else if (read_value(MERGING, value))

@@ -407,8 +407,8 @@ static void expected(const struct run *run, struct expectation out[EXPECT_MAX])
 	__u64 single = 1 + (run__has(run, ksm) ? 4 : 0) + (run__has(run, move_pages) ? 2 : 0);
 	__u64 n = run->params.pages;
 
-	snprintf(k->calls_formula, sizeof(k->calls_formula), single > 1 ? "V + %llu N + 8" : "V + N + 8",
-		 single);
+	snprintf(k->calls_formula, sizeof(k->calls_formula),
+		 single > 1 ? "V + %llu N + 8" : "V + N + 8", single);
 	snprintf(k->pages_formula, sizeof(k->pages_formula), "pages of V + %llu N", single + 8);
 	ops__expect(out, k->calls_formula, k->ops.copied + single * n + 8, k->pages_formula,
 		    k->ops.copied_pages + (single + 8) * n);

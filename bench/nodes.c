@@ -25,8 +25,7 @@ static int allowed_nodes(char *list, size_t size)
 	while (err && fgets(line, sizeof(line), f)) {
 		if (strncmp(line, LABEL, strlen(LABEL)))
 			continue;
-		snprintf(list, size, "%s", line + strlen(LABEL) + strspn(line + strlen(LABEL), " \t"));
-		list[strcspn(list, "\n")] = 0;
+		snprintf(list, size, "%s", line + strlen(LABEL));
 		err = 0;
 	}
 	fclose(f);
@@ -50,6 +49,7 @@ static bool is_in(const char *list, int node)
 {
 	int first, last, length;
 
+	/* Blanks before a number are passed over. */
 	while (sscanf(list, "%d%n", &first, &length) == 1) {
 		list += length;
 		last = first;
