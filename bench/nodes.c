@@ -12,24 +12,20 @@
 #include "workload.h"
 
 #define LABEL "Mems_allowed_list:"
+#define NODES_MAX 1024 /* 1 << MAX_NODES_SHIFT */
 
-/* The kernel's list, "0-1,3", of the nodes that the process may use. Returns 0 or -errno. */
-static int allowed_nodes(char *list, size_t size)
+/* The kernel's list, "0-1,3", of the nodes that the process may use: without cpusets all. */
+static void allowed_nodes(char *list, size_t size)
 {
 	FILE *f = fopen("/proc/self/status", "re");
-	int err = -ENOENT;
 	char line[256];
 
-	if (!f)
-		return -errno;
-	while (err && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, LABEL, strlen(LABEL)))
-			continue;
-		snprintf(list, size, "%s", line + strlen(LABEL));
-		err = 0;
-	}
-	fclose(f);
-	return err;
+	snprintf(list, size, "0-%d", NODES_MAX - 1);
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, LABEL, strlen(LABEL)))
+			snprintf(list, size, "%s", line + strlen(LABEL));
+	if (f)
+		fclose(f);
 }
 
 static int nodes_with_memory(char *list, size_t size)
@@ -67,11 +63,12 @@ static bool find_two(struct nodes *n, char *reason, size_t size)
 	char memory[256], allowed[256];
 	int found = 0;
 
-	if (nodes_with_memory(memory, sizeof(memory)) || allowed_nodes(allowed, sizeof(allowed))) {
+	if (nodes_with_memory(memory, sizeof(memory))) {
 		snprintf(reason, size, "the kernel has no NUMA nodes");
 		return false;
 	}
-	for (int node = 0; node < 1024 && found < 2; node++) {
+	allowed_nodes(allowed, sizeof(allowed));
+	for (int node = 0; node < NODES_MAX && found < 2; node++) {
 		if (!is_in(memory, node) || !is_in(allowed, node))
 			continue;
 		*(found++ ? &n->to : &n->from) = node;
