@@ -206,7 +206,7 @@ settings ended
 			--json -o kvm-$size.json
 "
 	done
-	guest "$variant" --kvm-modules --no-test-hmm --bpftrace --nodes 2 <<< "$script"
+	guest "$variant" --kvm-modules --no-test-hmm --bpftrace --nodes 2 --timeout 900 <<< "$script"
 	for size in $sizes; do
 		name="$variant: ${size%x*} pages, ${size#*x} iterations" file=$tmp/$variant/kvm-$size
 		for check in shape counts formulas; do
