@@ -190,8 +190,10 @@ clock_args=
 
 # Nodes without a processor are nodes all the same. The first has what remains of
 # the memory, so that any amount can be divided.
-node_args=()
+node_args=() smp=$cpus
 if [ "$nodes" -gt 1 ]; then
+	# Processors of one package cannot be of different nodes.
+	smp=$cpus,sockets=$cpus
 	[ "$mem" -ge $((nodes * 128)) ] || usage_error "--nodes $nodes needs --mem $((nodes * 128)) or more."
 	for ((n = 0; n < nodes; n++)); do
 		size=$((mem / nodes + (n ? 0 : mem % nodes)))
@@ -218,7 +220,7 @@ start() {
 	done
 	setpriv --pdeathsig TERM timeout -k 2 "$2" setpriv --pdeathsig KILL \
 		qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
-		-machine pc,usb=off,vmport=off,i8042=off "${accel_args[@]}" -smp "$cpus" -m "$mem" \
+		-machine pc,usb=off,vmport=off,i8042=off "${accel_args[@]}" -smp "$smp" -m "$mem" \
 		${node_args[@]+"${node_args[@]}"} -kernel "$image" -initrd "$3" \
 		-append "console=ttyS0 ignore_loglevel panic=-1 oops=panic hung_task_panic=1 random.trust_cpu=on $clock_args$append" \
 		-chardev "file,id=console,path=$tmp/console" -serial chardev:console \

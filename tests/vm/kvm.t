@@ -195,7 +195,7 @@ echo $offers > offers
 status offered mmuscope bench kvm-mmops --pages 23 --iterations 29 --json -o offered.json
 touch /tmp/done
 wait $offers
-mmuscope bench kvm-mmops --pages 20011 --json -o ended.json & bench=$!
+mmuscope bench kvm-mmops --pages 5003 --json -o ended.json & bench=$!
 until [ "$(cat $ksm/run)" = 1 ]; do [ -d /proc/$bench ]; done
 kill -TERM $bench
 wait $bench || echo $? > ended.status
