@@ -227,12 +227,12 @@ settings ended
 	check_settings "$variant: ended by a signal" $variant ended
 done
 
-guest patched --kvm-modules --no-test-hmm << 'END'
+guest patched --kvm-modules --no-test-hmm --timeout 900 << 'END'
 status one mmuscope bench kvm-mmops --pages 23 --iterations 29 --json -o one.json
 END
 check_left_out "one node" "$tmp/patched/one" move_pages 'only one NUMA node has memory that may be used' 5
 
-guest patched --no-test-hmm << 'END'
+guest patched --no-test-hmm --timeout 900 << 'END'
 status none mmuscope bench kvm-mmops --json -o none.json
 END
 is "no KVM: exit status" "$(cat "$tmp/patched/none.status")" 4
