@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What a process does to its own memory while that is the memory of a guest:
- * fork, COW by the guest, mprotect, mremap, MADV_DONTNEED, munmap. KVM hears of
- * it through an mmu_notifier, which has no range: its callback is called for
- * every notification of the process, and for all of them it acts.
+ * What a process does to its own memory, and has done to it, while that is the
+ * memory of a guest: merging by KSM, migration between NUMA nodes, fork, COW by the
+ * guest, mprotect, mremap, MADV_DONTNEED, munmap. KVM hears of it through an
+ * mmu_notifier, which has no range: its callback is called for every notification
+ * of the process, and for all of them it acts.
  *
- * Notifications of 6.1 (V: mappings that fork must copy):
+ * Notifications of 6.1 and 7.2 (V: mappings that fork must copy), N pages:
+ *	KSM		3 N	CLEAR of one page: each page of the range has the data of one
+ *				of the buffer. write_protect_page() of both, and
+ *				replace_page() of the one that goes; in ksmd's context
+ *	COW of them	N	CLEAR of one page, wp_page_copy(), in KVM's get_user_pages()
+ *	move_pages	N + N	CLEAR of one page, try_to_migrate_one(), there and back
  *	fork		V	PROTECTION_PAGE, copy_page_range()
- *	COW		N	CLEAR of one page, wp_page_copy(), in KVM's get_user_pages()
+ *	COW		N	CLEAR of one page, as above
  *	mprotect	1 + 1	PROTECTION_VMA, change_pmd_range(), read-only and back
  *	mremap		2 + 2	UNMAP, away and back: as in mmops
  *	DONTNEED	1	CLEAR, zap_page_range_single()
  *	munmap		1	UNMAP, unmap_vmas()
- *
- * Left out: merging by KSM, which a kernel thread does in its own time and by
- * settings of the whole machine; migration between nodes, which needs NUMA.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +29,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "ksm.h"
 #include "msg.h"
+#include "nodes.h"
 #include "ops.h"
 
 /* Guest-physical addresses; the range and the buffer have a GiB each. */
@@ -42,7 +47,11 @@ struct kvm {
 	struct kvm_run *state;
 	size_t state_size;
 	unsigned char *slot_home;	/* where the slot of the range points to */
+	struct nodes nodes;
+	char calls_formula[32], pages_formula[32];
 };
+
+static const char ksm[] = "ksm", move_pages[] = "move_pages";
 
 /* The whole guest: rep movsl; hlt. Where from, where to and how much is in its registers. */
 static const unsigned char code[PAGE_BYTES] __attribute__((aligned(4096))) = { 0xf3, 0xa5, 0xf4 };
@@ -140,8 +149,22 @@ static void close_vm(struct run *run)
 		close(k->vm);
 	if (k->kvm > 0)
 		close(k->kvm);
+	nodes__close(&k->nodes);
 	free(k);
 	run->private = NULL;
+}
+
+static void find_optional(struct run *run, struct kvm *k)
+{
+	char reason[sizeof(run->left_out->reason)];
+
+	if (!ksm__usable(reason, sizeof(reason)))
+		run__leave_out(run, ksm, reason);
+	if (!nodes__open(&k->nodes, run->params.pages, reason, sizeof(reason)))
+		run__leave_out(run, move_pages, reason);
+	nodes__hold_still();
+	/* A huge page would be split before it is merged. No error without huge pages. */
+	madvise(run->buffer, run->params.pages * PAGE_BYTES, MADV_NOHUGEPAGE);
 }
 
 static int open_vm(struct run *run)
@@ -163,10 +186,13 @@ static int open_vm(struct run *run)
 		return -ENODEV;
 	}
 	err = create_vm(run, k);
-	if (err)
+	if (err) {
 		msg("KVM cannot make a virtual machine: %s; the kernel's log may say why.",
 		    strerror(-err));
-	return err;
+		return err;
+	}
+	find_optional(run, k);
+	return 0;
 }
 
 /* The guest reads what the process wrote. */
@@ -236,9 +262,10 @@ static int prepare(struct run *run)
 	return both_ways(run);
 }
 
-static int measure_cow(struct run *run, struct sample *sample)
+/* The guest writes to each page of the range, which is not the process's alone. */
+static int measure_cow(struct run *run, struct sample *sample, const char *name)
 {
-	struct sample_step *step = sample__step(sample, "cow");
+	struct sample_step *step = sample__step(sample, name);
 	__u64 start;
 	int err;
 
@@ -252,14 +279,102 @@ static int measure_cow(struct run *run, struct sample *sample)
 		     run__check(run, run->range, "the CPU");
 }
 
+/* May pages of the range and the buffer be merged? */
+static int offer(struct run *run, int advice)
+{
+	size_t size = run->params.pages * PAGE_BYTES;
+
+	return madvise(run->range, size, advice) || madvise(run->buffer, size, advice) ? -errno : 0;
+}
+
+static int merge(struct run *run, struct sample *sample)
+{
+	struct sample_step *step = sample__step(sample, ksm);
+	__u64 start;
+	int err;
+
+	run__count(run, true);
+	start = run__clock();
+	err = offer(run, MADV_MERGEABLE);
+	err = err ? err : ksm__scan(2 * run->params.pages);
+	step->cost = run__clock() - start;
+	run__count(run, false);
+	return err ? run__failed(run, "merging by KSM", err) : 0;
+}
+
+/*
+ * Each page of the range is merged with its copy in the buffer, so that no two pairs
+ * have the same data, and how many may share a page (max_page_sharing) does not matter.
+ */
+static int measure_ksm(struct run *run, struct sample *sample)
+{
+	int err;
+
+	if (!run__has(run, ksm))
+		return 0;
+	err = merge(run, sample);
+	err = err ? err : run__check(run, run->range, "the CPU");
+	err = err ? err : run__check(run, run->buffer, "the CPU");
+	if (err)
+		return err;
+	/* Else the guest could as well have read nothing. */
+	memset(run->buffer, 0, run->params.pages * PAGE_BYTES);
+	err = guest_reads(run, false);
+	err = err ? err : measure_cow(run, sample, "ksm_cow");
+	if (err)
+		return err;
+	/* Nothing is merged any more; ksmd takes note when it comes by. */
+	err = offer(run, MADV_UNMERGEABLE);
+	err = err ? err : ksm__scan(0);
+	return err ? run__failed(run, "ending the merging by KSM", err) : 0;
+}
+
+static int move(struct run *run, struct sample *sample, const char *name, int node)
+{
+	struct nodes *nodes = &((struct kvm *)run->private)->nodes;
+	struct sample_step *step = sample__step(sample, name);
+	__u64 start;
+	int err;
+
+	run__count(run, true);
+	start = run__clock();
+	err = nodes__move(nodes, run->range, node);
+	step->cost = run__clock() - start;
+	run__count(run, false);
+	if (err)
+		return run__failed(run, name, err);
+	err = run__check(run, run->range, "the CPU");
+	memset(run->buffer, 0, run->params.pages * PAGE_BYTES);
+	err = err ? err : guest_reads(run, false);
+	renew(run);
+	return err ? err : guest_writes(run);
+}
+
+static int measure_moves(struct run *run, struct sample *sample)
+{
+	struct nodes *nodes = &((struct kvm *)run->private)->nodes;
+	int err;
+
+	if (!run__has(run, move_pages))
+		return 0;
+	/* What is there already is not moved. */
+	err = nodes__move(nodes, run->range, nodes->from);
+	if (err)
+		return run__failed(run, "gathering the range on one node", err);
+	err = move(run, sample, move_pages, nodes->to);
+	return err ? err : move(run, sample, "move_pages_back", nodes->from);
+}
+
 static int measure(struct run *run, struct sample *sample)
 {
 	struct ops *ops = &((struct kvm *)run->private)->ops;
 	int err;
 
-	err = ops__fork(run, ops, sample);
+	err = measure_ksm(run, sample);
+	err = err ? err : measure_moves(run, sample);
+	err = err ? err : ops__fork(run, ops, sample);
 	err = err ? err : guest_reads(run, false);
-	err = err ? err : measure_cow(run, sample);
+	err = err ? err : measure_cow(run, sample, "cow");
 	ops__reap(ops);
 	err = err ? err : ops__call(run, ops, sample, "mprotect", OPS_READONLY);
 	err = err ? err : guest_may_not(run, true, "mprotect");
@@ -287,11 +402,16 @@ static int verify(struct run *run)
 
 static void expected(const struct run *run, struct expectation out[EXPECT_MAX])
 {
-	const struct ops *ops = &((struct kvm *)run->private)->ops;
+	struct kvm *k = run->private;
+	/* Operations on single pages: COW after fork; those that not every machine can do. */
+	__u64 single = 1 + (run__has(run, ksm) ? 4 : 0) + (run__has(run, move_pages) ? 2 : 0);
 	__u64 n = run->params.pages;
 
-	ops__expect(out, "V + N + 8", ops->copied + n + 8, "pages of V + 9 N",
-		    ops->copied_pages + 9 * n);
+	snprintf(k->calls_formula, sizeof(k->calls_formula),
+		 single > 1 ? "V + %llu N + 8" : "V + N + 8", single);
+	snprintf(k->pages_formula, sizeof(k->pages_formula), "pages of V + %llu N", single + 8);
+	ops__expect(out, k->calls_formula, k->ops.copied + single * n + 8, k->pages_formula,
+		    k->ops.copied_pages + (single + 8) * n);
 }
 
 static const struct workload_device device = {
@@ -303,8 +423,9 @@ static const struct workload_device device = {
 
 const struct workload workload_kvm_mmops = {
 	.name = "kvm-mmops",
-	.summary = "fork, COW, mprotect, mremap, MADV_DONTNEED and munmap of a guest's memory",
+	.summary = "KSM, migration, fork, COW, mprotect, mremap and munmap of a guest's memory",
 	.device = &device,
+	.optional = { ksm, move_pages },
 	.prepare = prepare,
 	.measure = measure,
 	.verify = verify,

@@ -35,7 +35,10 @@ int ops__map(struct run *run, struct ops *ops)
 	ops->home = (unsigned char *)at + PAGE_BYTES;
 	ops->away = (unsigned char *)at + GIB + 2 * PAGE_BYTES;
 	munmap(area, 3 * GIB);
-	if (mmap(ops->home, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+	/* With nothing below mremap would start where the page table does (Linux 6.7). */
+	if (mmap(ops->home - PAGE_BYTES, PAGE_BYTES, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ||
+	    mmap(ops->home, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		 -1, 0) == MAP_FAILED ||
 	    madvise(ops->home, size, MADV_NOHUGEPAGE))
 		return run__failed(run, "mmap", -errno);
@@ -207,6 +210,8 @@ int ops__call(struct run *run, struct ops *ops, struct sample *sample, const cha
 		return run__failed(run, name, err);
 	if (what == OPS_AWAY || what == OPS_HOME)
 		run->range = to;
+	if (what == OPS_UNMAP)
+		munmap(ops->home - PAGE_BYTES, PAGE_BYTES);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "msg.h"
 #include "session.h"
 #include "workload.h"
 
@@ -108,4 +109,21 @@ int run__failed(struct run *run, const char *what, int err)
 {
 	snprintf(run->failure, sizeof(run->failure), "%s: %s", what, strerror(-err));
 	return err;
+}
+
+void run__leave_out(struct run *run, const char *operation, const char *reason)
+{
+	struct left_out *l = &run->left_out[run->left_out_count++];
+
+	l->operation = operation;
+	snprintf(l->reason, sizeof(l->reason), "%s", reason);
+	msg("%s without %s: %s.", run->workload->name, operation, reason);
+}
+
+bool run__has(const struct run *run, const char *operation)
+{
+	for (unsigned int i = 0; i < run->left_out_count; i++)
+		if (!strcmp(run->left_out[i].operation, operation))
+			return false;
+	return true;
 }

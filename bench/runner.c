@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernel_info.h"
@@ -253,10 +254,37 @@ static json_t *checks_json(struct bench *b, const struct snapshot *snap, unsigne
 	return checks;
 }
 
+static json_t *left_out_json(const struct run *run)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < run->left_out_count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "operation",
+						      run->left_out[i].operation, "reason",
+						      run->left_out[i].reason));
+	return list;
+}
+
+static json_t *params_json(const struct run *run)
+{
+	const struct workload_params *p = &run->params;
+	json_t *params;
+
+	params = json_pack("{s:I, s:I, s:I, s:I, s:I}", "pages", (json_int_t)p->pages, "iterations",
+			   (json_int_t)p->iterations, "warmup", (json_int_t)p->warmup, "seed",
+			   (json_int_t)p->seed, "device", (json_int_t)p->device);
+	if (run->workload->uses_resident)
+		json_object_set_new(params, "resident_pct",
+				    json_integer((json_int_t)p->resident_pct));
+	/* Results of runs that did not do the same are not to be compared. */
+	for (const char *const *o = run->workload->optional; *o; o++)
+		json_object_set_new(params, *o, json_integer(run__has(run, *o)));
+	return params;
+}
+
 static json_t *result_json(struct bench *b, unsigned int *broken)
 {
 	struct snapshot *snap = &b->before;
-	const struct workload_params *p = &b->run.params;
 	struct report report = {
 		.snap = snap,
 		.names = session__names(b->session),
@@ -266,7 +294,7 @@ static json_t *result_json(struct bench *b, unsigned int *broken)
 		.command_status = -1,
 	};
 	struct invariant inv[INVARIANTS_MAX];
-	json_t *params, *samples = b->samples;
+	json_t *samples = b->samples;
 	size_t bad, n;
 
 	for (size_t i = 0; i < json_array_size(samples); i++) {
@@ -282,15 +310,10 @@ static json_t *result_json(struct bench *b, unsigned int *broken)
 			msg("%s: invariant broken: %s: %s.", b->run.workload->name, inv[i].name,
 			    inv[i].detail);
 	*broken += (unsigned int)bad;
-	params = json_pack("{s:I, s:I, s:I, s:I, s:I}", "pages", (json_int_t)p->pages, "iterations",
-			   (json_int_t)p->iterations, "warmup", (json_int_t)p->warmup, "seed",
-			   (json_int_t)p->seed, "device", (json_int_t)p->device);
-	if (b->run.workload->uses_resident)
-		json_object_set_new(params, "resident_pct",
-				    json_integer((json_int_t)p->resident_pct));
 	b->samples = NULL;
-	return json_pack("{s:{s:s, s:o}, s:o, s:o, s:o}", "workload", "name",
-			 b->run.workload->name, "params", params, "samples", samples, "checks",
+	return json_pack("{s:{s:s, s:o, s:o}, s:o, s:o, s:o}", "workload", "name",
+			 b->run.workload->name, "params", params_json(&b->run), "left_out",
+			 left_out_json(&b->run), "samples", samples, "checks",
 			 checks_json(b, snap, broken), "stat", report__json(&report));
 }
 
@@ -340,6 +363,14 @@ static json_t *device_json(const struct workload *workload, const struct dmirror
 			 device ? json_null() : json_integer(mirror->chunk_pages));
 }
 
+/* Nothing else is in these pages, nor left of a mapping if their flags change. */
+static void *map_buffer(size_t size)
+{
+	void *buffer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return buffer == MAP_FAILED ? NULL : buffer;
+}
+
 /* One parameter set. `result` gets its JSON. */
 static enum status run_set(const struct bench_options *o, struct session *session,
 			   unsigned int resident_pct, json_t **result, struct dmirror *device,
@@ -355,7 +386,7 @@ static enum status run_set(const struct bench_options *o, struct session *sessio
 	run->params.resident_pct = resident_pct;
 	run->kind = kernel_kind();
 	run->session = session;
-	run->buffer = aligned_alloc(PAGE_BYTES, run->params.pages * PAGE_BYTES);
+	run->buffer = map_buffer(run->params.pages * PAGE_BYTES);
 	b.samples = json_array();
 	err = choose_resident(run);
 	if (err || !run->buffer || !b.samples) {
@@ -381,7 +412,8 @@ cleanup:
 	snapshot__clear(&b.before);
 	json_decref(b.samples);
 	close_device(run);
-	free(run->buffer);
+	if (run->buffer)
+		munmap(run->buffer, run->params.pages * PAGE_BYTES);
 	free(run->resident);
 	return status;
 }

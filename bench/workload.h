@@ -51,7 +51,7 @@ struct expectation {
 	__u64 value;		/* for one iteration */
 };
 
-#define SAMPLE_STEPS 10
+#define SAMPLE_STEPS 16
 
 struct sample_step {
 	const char *name;	/* static: "migrate", "read", ... */
@@ -72,6 +72,14 @@ struct sample {
 	struct sample_step step[SAMPLE_STEPS];
 };
 
+/* An operation that cannot be done here. */
+struct left_out {
+	const char *operation;	/* one of the workload's `optional` */
+	char reason[160];	/* a clause without a full stop */
+};
+
+#define OPTIONAL_MAX 2
+
 /* What a running workload works on; set up by the runner, the buffers by prepare(). */
 struct run {
 	const struct workload *workload;
@@ -86,6 +94,8 @@ struct run {
 	size_t resident_pages, first_resident;
 	__u64 salt;		/* of this iteration's data */
 	void *private;
+	struct left_out left_out[OPTIONAL_MAX];	/* set by the device's open() */
+	unsigned int left_out_count;
 	char failure[160];	/* why verify() or a step failed, for the message */
 };
 
@@ -105,6 +115,8 @@ struct workload {
 	const char *summary;
 	bool uses_resident;
 	const struct workload_device *device;	/* NULL: a mirror of test_hmm */
+	/* Operations that not every machine can do, NULL at the end; each a parameter, 0 or 1. */
+	const char *optional[OPTIONAL_MAX + 1];
 	/* Brings memory into the state that the measurement starts from. */
 	int (*prepare)(struct run *run);
 	/* The measured region; switches counting on and off around each step. */
@@ -135,6 +147,9 @@ void run__fill(const struct run *run, unsigned char *to);
 /* Is `got` (params.pages pages) this iteration's data? Sets failure and gives -EIO if not. */
 int run__check(struct run *run, const unsigned char *got, const char *who);
 int run__check_zero(struct run *run, const unsigned char *got, const char *who);
+/* Says that the operation is not done in this run, and why; it is in the result too. */
+void run__leave_out(struct run *run, const char *operation, const char *reason);
+bool run__has(const struct run *run, const char *operation);
 /* Sets failure from an ioctl that should have worked. Returns its error. */
 int run__failed(struct run *run, const char *what, int err);
 

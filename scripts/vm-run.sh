@@ -10,6 +10,8 @@
 #   --accel auto|kvm|tcg  auto: KVM where it truly starts a guest, else TCG
 #   --cpus N              processors (1)
 #   --mem M               memory in MiB (1024)
+#   --nodes N             NUMA nodes, 1 to 8, among which memory and processors are
+#                         divided (1)
 #   --timeout S           seconds until the guest is given up (300)
 #   --add FILE[:PATH]     put a file or folder of the host, with the libraries it
 #                         needs, into the guest (as /root/NAME)
@@ -36,7 +38,7 @@ set -euo pipefail
 # shellcheck disable=SC2034 # lib.sh uses them
 FAILED=125 USAGE_ERROR=125
 
-icount='' accel=auto cpus=1 mem=1024 timeout=300 bpftrace='' test_hmm=1 kvm_modules='' hide_btf='' append='' log=''
+icount='' accel=auto cpus=1 mem=1024 nodes=1 timeout=300 bpftrace='' test_hmm=1 kvm_modules='' hide_btf='' append='' log=''
 add=() out_paths=() out_files=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -48,6 +50,7 @@ while [ $# -gt 0 ]; do
 	--accel) need "$@"; accel=$2; shift ;;
 	--cpus) need "$@"; cpus=$2; shift ;;
 	--mem) need "$@"; mem=$2; shift ;;
+	--nodes) need "$@"; nodes=$2; shift ;;
 	--timeout) need "$@"; timeout=$2; shift ;;
 	--append) need "$@"; append=$2; shift ;;
 	--log) need "$@"; log=$2; shift ;;
@@ -69,6 +72,7 @@ shift 2
 for n in "$cpus" "$mem" "$timeout"; do
 	[[ $n =~ ^[1-9][0-9]{0,6}$ ]] || usage_error "'$n' is not a number above 0."
 done
+[[ $nodes =~ ^[1-8]$ ]] || usage_error "--nodes is 1 to 8, not '$nodes'."
 case $accel in
 auto | kvm | tcg) ;;
 *) usage_error "--accel is auto, kvm or tcg, not '$accel'." ;;
@@ -184,6 +188,22 @@ pack() { # FOLDER FILE
 clock_args=
 [ -z "$icount" ] || clock_args="tsc_early_khz=1000000 nolapic_timer norandmaps "
 
+# Nodes without a processor are nodes all the same. The first has what remains of
+# the memory, so that any amount can be divided.
+node_args=() smp=$cpus
+if [ "$nodes" -gt 1 ]; then
+	# Processors of one package cannot be of different nodes.
+	smp=$cpus,sockets=$cpus
+	[ "$mem" -ge $((nodes * 128)) ] || usage_error "--nodes $nodes needs --mem $((nodes * 128)) or more."
+	for ((n = 0; n < nodes; n++)); do
+		size=$((mem / nodes + (n ? 0 : mem % nodes)))
+		on=
+		for ((cpu = n; cpu < cpus; cpu += nodes)); do on+=,cpus=$cpu; done
+		node_args+=(-object "memory-backend-ram,id=node$n,size=${size}M"
+			-numa "node,nodeid=$n,memdev=node$n$on")
+	done
+fi
+
 # start ACCEL SECONDS INITRD: QEMU in the background. Its files are $tmp/{console,
 # out,err,copy,report}; virtio's notifications are synchronous, so that all
 # that was written is there when the guest has powered off.
@@ -200,8 +220,8 @@ start() {
 	done
 	setpriv --pdeathsig TERM timeout -k 2 "$2" setpriv --pdeathsig KILL \
 		qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
-		-machine pc,usb=off,vmport=off,i8042=off "${accel_args[@]}" -smp "$cpus" -m "$mem" \
-		-kernel "$image" -initrd "$3" \
+		-machine pc,usb=off,vmport=off,i8042=off "${accel_args[@]}" -smp "$smp" -m "$mem" \
+		${node_args[@]+"${node_args[@]}"} -kernel "$image" -initrd "$3" \
 		-append "console=ttyS0 ignore_loglevel panic=-1 oops=panic hung_task_panic=1 random.trust_cpu=on $clock_args$append" \
 		-chardev "file,id=console,path=$tmp/console" -serial chardev:console \
 		-device virtio-serial-pci,ioeventfd=off,max_ports=8 "${ports[@]}" \

@@ -71,6 +71,29 @@ const struct cause_stack *causes__stack(const struct causes *c, __u32 id)
 	return NULL;
 }
 
+/* A frame of BPF: with no symbol, unless net.core.bpf_jit_kallsyms gives it one. */
+static bool is_program(const char *name)
+{
+	return !strncmp(name, "0x", 2) || !strncmp(name, "bpf_prog_", 9) ||
+	       !strncmp(name, "bpf_trampoline_", 15);
+}
+
+/*
+ * A trampoline may be jumped to instead of called (7.2), and then no address of the
+ * notifier is on the stack: its caller comes behind the programs.
+ */
+static void drop_programs(struct cause_stack *s)
+{
+	size_t n = 0;
+
+	while (n < s->frame_count && is_program(s->frames[n]))
+		n++;
+	if (n == s->frame_count)
+		return;
+	s->frame_count -= n;
+	memmove(s->frames, s->frames + n, s->frame_count * sizeof(*s->frames));
+}
+
 int causes__add_stack(struct causes *c, __u32 id, const __u64 ip[MMUSCOPE_STACK_DEPTH])
 {
 	struct cause_stack **stacks = realloc(c->stacks, (c->count + 1) * sizeof(*stacks));
@@ -101,6 +124,8 @@ int causes__add_stack(struct causes *c, __u32 id, const __u64 ip[MMUSCOPE_STACK_
 		snprintf(s->numbers[n], sizeof(s->numbers[n]), "0x%" PRIx64, (uint64_t)ip[i]);
 		s->frames[n] = s->numbers[n];
 	}
+	if (!below)
+		drop_programs(s);
 	s->cause = cause__of(s->frames, s->frame_count);
 	c->stacks[c->count++] = s;
 	return 0;

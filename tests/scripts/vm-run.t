@@ -8,6 +8,9 @@ set -uo pipefail
 
 run "$ROOT/scripts/vm-run.sh" --cpus 2 --icount /nowhere -- true
 is "--icount with two processors is refused" "$status" 125
+run "$ROOT/scripts/vm-run.sh" --nodes 0 /nowhere -- true
+is "no nodes at all: usage" "$status" 125
+like "no nodes at all: sentence" "$err" "--nodes is 1 to 8, not '0'"
 run "$ROOT/scripts/vm-run.sh" /nowhere -- true
 is "no kernel: exit status" "$status" 125
 like "no kernel: sentence" "$err" 'no kernel at /nowhere/bzImage: build one with scripts/kernel-build.sh'
@@ -63,6 +66,12 @@ run vm patched --kvm-modules -- sh -c 'ls /dev/kvm; lsmod | grep -c "^kvm"; echo
 is "--kvm-modules" "$out $status" "/dev/kvm
 2
 tcg 0"
+run vm patched --nodes 3 --cpus 4 --mem 1025 -- sh -c 'cd /sys/devices/system/node
+	cat has_memory node0/cpulist node1/cpulist node2/cpulist'
+is "--nodes divides memory and processors" "$out $status" "0-2
+0,3
+1
+2 0"
 run vm patched --mem 2048 --bpftrace -- bpftrace -e 'BEGIN { printf("traced\n"); exit(); }'
 like "bpftrace works" "$out" 'traced'
 

@@ -128,7 +128,17 @@ static const struct {
 					"__alloc_contig_migrate_range alloc_contig_range" },
 	{ "page migration", "try_to_migrate_one try_to_migrate migrate_pages something_new" },
 	{ "numa balancing", "change_protection change_prot_numa task_numa_work task_work_run" },
+	{ "numa balancing", "change_protection change_prot_numa task_numa_work task_work_run "
+			    "irqentry_exit asm_sysvec_apic_timer_interrupt" },
+	{ "page migration: numa", "try_to_migrate_one rmap_walk_anon try_to_migrate "
+				  "migrate_pages_batch migrate_pages migrate_misplaced_folio "
+				  "__handle_mm_fault " FAULT },
+	{ "page migration: move_pages", "try_to_migrate_one rmap_walk_anon try_to_migrate "
+					"migrate_pages_batch migrate_pages_sync migrate_pages "
+					"move_pages_and_store_status __x64_sys_move_pages " ENTRY },
 	{ "ksm", "write_protect_page try_to_merge_one_page cmp_and_merge_page ksm_scan_thread" },
+	{ "ksm", "try_to_merge_one_page try_to_merge_with_ksm_page ksm_scan_thread kthread "
+		 "ret_from_fork ret_from_fork_asm" },
 	{ "reclaim", "try_to_unmap_one rmap_walk_anon try_to_unmap shrink_page_list "
 		     "shrink_inactive_list shrink_lruvec shrink_node balance_pgdat kswapd" },
 	{ "reclaim", "try_to_unmap_one rmap_walk_anon try_to_unmap shrink_folio_list "
@@ -193,7 +203,8 @@ static void no_function_is_in_the_table_twice(void **state)
 
 /* Functions of 256 bytes each, in this order. */
 static const char *const functions[] = {
-	"bpf_prog", "__mmu_notifier_invalidate_range_start", "unmap_vmas", "__x64_sys_munmap",
+	"bpf_prog_0123456789abcdef_target_cause", "__mmu_notifier_invalidate_range_start",
+	"unmap_vmas", "__x64_sys_munmap",
 	"change_protection", "__x64_sys_mprotect", "one", "two", "three", "four",
 };
 
@@ -261,6 +272,26 @@ static void names_what_is_below_the_notifier(void **state)
 	assert_string_equal(s->frames[1], "0xffffffffdeadbeef");
 	/* A return address behind the function's last instruction. */
 	assert_string_equal(s->frames[2], "two");
+}
+
+static void names_what_is_below_the_programs(void **state)
+{
+	const struct cause_stack *s;
+	struct causes *c = *state;
+
+	STACK(c, 1, in(PROG, 9), 0xffffffffdeadbeef, 0x1000, in(UNMAP_VMAS, 8), in(MUNMAP, 16));
+	STACK(c, 2, 0xffffffffdeadbeef, 0x1000);
+	STACK(c, 3, in(ONE, 1), 0x1000, in(TWO, 1));
+	s = causes__stack(c, 1);
+	assert_string_equal(s->cause, "munmap");
+	assert_int_equal(s->frame_count, 2);
+	assert_string_equal(s->frames[0], "unmap_vmas");
+	assert_string_equal(s->frames[1], "__x64_sys_munmap");
+	/* Better than nothing. */
+	s = causes__stack(c, 2);
+	assert_int_equal(s->frame_count, 2);
+	assert_string_equal(s->frames[0], "0xffffffffdeadbeef");
+	assert_int_equal(causes__stack(c, 3)->frame_count, 3);
 }
 
 static void keeps_a_stack_that_fills_its_place(void **state)
@@ -348,6 +379,7 @@ int main(void)
 		cmocka_unit_test(tells_the_cause_of_each_kernels_stacks),
 		cmocka_unit_test(no_function_is_in_the_table_twice),
 		cmocka_unit_test_setup_teardown(names_what_is_below_the_notifier, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_what_is_below_the_programs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeps_a_stack_that_fills_its_place, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(adds_up_and_sorts, set_up, tear_down),

@@ -10,9 +10,12 @@ program mirror
 
 sizes='23 997'
 CHUNK=64		# pages of one migrate_vma_setup()
+[ "$LINE" = 6.1 ] || CHUNK=512
 up() { echo $((($1 + $2 - 1) / $2)); }
 
 work=$(cat << 'END'
+# On by itself where there are two nodes, and then a cause of what nobody asked for.
+echo 0 > /proc/sys/kernel/numa_balancing
 cause() { # NAME [OPTION]... -- COMMAND...
 	local name=$1
 	shift
@@ -27,7 +30,16 @@ for n in 23 997; do
 	wait_for grep -q done fork-$n.stdout
 	touch /tmp/copied-$n
 	wait $run
+	cause nodes-$n --sample 1 -- /root/mirror map:$n write node:0 open:0 loop:5 node:1 node:0 end
 done
+# Soon and often, so that it is met in the second or so that this takes.
+balancing=/sys/kernel/debug/sched/numa_balancing
+for of in scan_delay scan_period_min; do
+	echo 10 > $balancing/${of}_ms
+done
+echo 1 > /proc/sys/kernel/numa_balancing
+cause balance --sample 1 -- /root/mirror map:997 write node:1 open:0 loop:5000 touch end
+echo 0 > /proc/sys/kernel/numa_balancing
 cause thp --sample 1 -- /root/mirror thp:2 open:0 migrate
 cause counts --sample 1 --no-latency -- /root/mirror map:23 write open:0 loop:5 migrate touch end unmap
 
@@ -97,6 +109,10 @@ check_sizes() { # VARIANT EVENT
 			"migration $event setup calls $((5 * $(up "$n" $CHUNK))) pages $((5 * n))" \
 			"migration: fault $event setup calls $((5 * n)) pages $((5 * n))"
 		exact "$variant: migrate, touch of $n" "$file"
+		file=$out/nodes-$n.json
+		rows_are "$variant: from node to node of $n" "$file" "$whole_mm" \
+			"page migration: move_pages CLEAR outside calls $((10 * n)) pages $((10 * n))"
+		exact "$variant: from node to node of $n" "$file"
 		exact "$variant: fork and write of $n" "$out/fork-$n.json"
 	done
 	json "$variant: a fault's stack" "$out/move-23.json" '.causes | any(.[]; .cause == "migration: fault"
@@ -120,6 +136,18 @@ check_sizes() { # VARIANT EVENT
 		def of: [.causes[] | select(.cause == "fork")] | {calls: map(.calls) | add, pages: map(.pages) | add};
 		of as $a | $big[0] | of | .calls == $a.calls and .pages == $a.pages + 974' \
 		--slurpfile big "$out/fork-997.json"
+}
+
+# When the kernel looks is its own business; what it then does has a name.
+check_balancing() { # VARIANT
+	local variant=$1 file=$tmp/$1/balance.json
+
+	json "$variant: NUMA balancing, and no other" "$file" '.causes
+		| ([.[] | "\(.cause) \(.event)"] | unique) == ["exit UNMAP", "numa balancing PROTECTION_VMA",
+		"page migration: numa CLEAR"]
+		and (map(select(.cause == "page migration: numa")) | all(.[]; .calls == .pages)
+		and (map(.calls) | add | . > 0))'
+	exact "$variant: NUMA balancing" "$file"
 }
 
 check_samples() { # VARIANT EVENT
@@ -192,12 +220,15 @@ for variant in patched unpatched; do
 	has $variant || continue
 	event=MIGRATE
 	[ "$variant" = patched ] || event=CLEAR
-	guest $variant <<< "$work"
+	guest $variant --nodes 2 --timeout 900 <<< "$work"
 	check_sizes $variant $event
 	# A split takes the huge page out of the page table in one window, in another apart.
-	rows_are "$variant: huge pages" "$tmp/$variant/thp.json" "$whole_mm" \
-		"migration $event setup calls 16 pages 1024" "thp split CLEAR setup calls 4 pages 2048"
+	# From 6.19 on it migrates whole.
+	huge=("migration $event setup calls 16 pages 1024" "thp split CLEAR setup calls 4 pages 2048")
+	[ "$LINE" = 6.1 ] || huge=("migration $event setup calls 2 pages 1024")
+	rows_are "$variant: huge pages" "$tmp/$variant/thp.json" "$whole_mm" "${huge[@]}"
 	exact "$variant: huge pages" "$tmp/$variant/thp.json"
+	check_balancing $variant
 	check_samples $variant $event
 	check_scopes $variant $event
 	check_failures $variant

@@ -13,7 +13,8 @@
  *	read migrate tosys [:N]	ioctl for the range or its first N pages
  *	snapshot
  *	write touch	the CPU writes or reads a byte of each page
- *	protect unmap dontneed	the range at once
+ *	protect unmap dontneed mergeable	the range at once
+ *	node:N		moves the range to NUMA node N
  *	protect-each unmap-each	by page; protects each in another way than it is
  *	loop:N ... end	N times; 0: for ever
  *	fork ... end	in a child    } with nothing mapped and opened,
@@ -27,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <linux/mempolicy.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -41,6 +43,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -239,12 +242,35 @@ static void for_each(struct state *s, const char *op)
 
 static void whole(struct state *s, const char *op)
 {
+	int advice = *op == 'd' ? MADV_DONTNEED : MADV_MERGEABLE;
 	size_t size = s->pages * PAGE;
 
 	if (!strcmp(op, "protect") ? mprotect(s->range, size, PROT_READ) :
 	    !strcmp(op, "unmap")   ? munmap(s->range, size) :
-				     madvise(s->range, size, MADV_DONTNEED))
+				     madvise(s->range, size, advice))
 		die("%s", op);
+}
+
+static void move(struct state *s, int node)
+{
+	int *target = malloc(s->pages * sizeof(*target));
+	int *status = malloc(s->pages * sizeof(*status));
+	void **page = malloc(s->pages * sizeof(*page));
+
+	if (!target || !status || !page)
+		die("node");
+	for (size_t i = 0; i < s->pages; i++) {
+		page[i] = s->range + i * PAGE;
+		target[i] = node;
+	}
+	if (syscall(SYS_move_pages, 0, s->pages, page, target, status, MPOL_MF_MOVE))
+		die("node");
+	for (size_t i = 0; i < s->pages; i++)
+		if (status[i] != node)
+			errno = EBUSY, die("node");
+	free(target);
+	free(status);
+	free(page);
 }
 
 static void loop(struct state *s, size_t n)
@@ -357,8 +383,11 @@ static bool memory(struct state *s, const char *op, size_t n)
 		call(s, op, MIGRATE_TO_SYSTEM, n);
 	else if (!strcmp(op, "snapshot"))
 		call(s, op, SNAPSHOT, n);
-	else if (!strcmp(op, "protect") || !strcmp(op, "unmap") || !strcmp(op, "dontneed"))
+	else if (!strcmp(op, "protect") || !strcmp(op, "unmap") || !strcmp(op, "dontneed") ||
+		 !strcmp(op, "mergeable"))
 		whole(s, op);
+	else if (!strcmp(op, "node"))
+		move(s, (int)n);
 	else if (!strcmp(op, "write") || !strcmp(op, "touch") || !strcmp(op, "protect-each") ||
 		 !strcmp(op, "unmap-each"))
 		for_each(s, op);
