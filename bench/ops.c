@@ -35,10 +35,7 @@ int ops__map(struct run *run, struct ops *ops)
 	ops->home = (unsigned char *)at + PAGE_BYTES;
 	ops->away = (unsigned char *)at + GIB + 2 * PAGE_BYTES;
 	munmap(area, 3 * GIB);
-	/* With nothing below mremap would start where the page table does (Linux 6.7). */
-	if (mmap(ops->home - PAGE_BYTES, PAGE_BYTES, PROT_NONE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ||
-	    mmap(ops->home, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+	if (mmap(ops->home, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		 -1, 0) == MAP_FAILED ||
 	    madvise(ops->home, size, MADV_NOHUGEPAGE))
 		return run__failed(run, "mmap", -errno);
