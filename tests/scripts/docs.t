@@ -8,7 +8,7 @@ set -uo pipefail
 # A copy, so that nothing of this clone is touched, and nobody else's edit meets it.
 src=$tmp/src
 mkdir "$src"
-cp -r "$ROOT"/{Makefile,vmlinux.h,bpf,src,bench,man} "$src"
+cp -r "$ROOT"/{Makefile,vmlinux.h,bpf,src,bench,kernel,man} "$src"
 cd "$src" || exit
 
 # ---- the Makefile ----
