@@ -23,6 +23,8 @@ struct driver_callback {
 	 */
 	unsigned int declines;
 	enum mmuscope_owner_reader owner;
+	/* .invalidate_finish of a two-pass notifier, whose first pass `symbol` is; or NULL. */
+	const char *second_pass;
 };
 
 #define KIND_INTERVAL "interval"	/* mmu_interval_notifier_ops.invalidate */
