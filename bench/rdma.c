@@ -175,6 +175,33 @@ static int modify(struct rdma *r, int i, struct ibv_qp_attr *attr, enum ibv_qp_s
 	return -verbs.modify_qp(r->qp[i], attr, IBV_QP_STATE | mask);
 }
 
+static void destroy_queue_pairs(struct rdma *r)
+{
+	for (int i = 0; i < 2; i++) {
+		if (r->qp[i])
+			verbs.destroy_qp(r->qp[i]);
+		r->qp[i] = NULL;
+	}
+}
+
+static int create_queue_pairs(struct rdma *r)
+{
+	struct ibv_qp_init_attr init = {
+		.send_cq = r->cq,
+		.recv_cq = r->cq,
+		.qp_type = IBV_QPT_RC,
+		.cap = { .max_send_wr = 1, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1 },
+	};
+
+	for (int i = 0; i < 2; i++) {
+		r->qp[i] = verbs.create_qp(r->pd, &init);
+		if (!r->qp[i])
+			return -errno;
+	}
+	return 0;
+}
+
+/* Makes the queue pairs, which are not there. */
 static int connect_to_ourselves(struct rdma *r)
 {
 	struct ibv_port_attr port = {};
@@ -184,6 +211,7 @@ static int connect_to_ourselves(struct rdma *r)
 	/* The symbol fills the fields that were there before the library grew others. */
 	err = -verbs.query_port(r->context, 1, (struct _compat_ibv_port_attr *)&port);
 	err = err ? err : choose_gid(r, port.gid_tbl_len, &gid);
+	err = err ? err : create_queue_pairs(r);
 	for (int i = 0; i < 2 && !err; i++) {
 		struct ibv_qp_attr attr = {
 			.pkey_index = 0,
@@ -230,27 +258,14 @@ static int connect_to_ourselves(struct rdma *r)
 	return err;
 }
 
-static int make_queues(struct rdma *r)
+static int make_queue(struct rdma *r)
 {
-	struct ibv_qp_init_attr init = {
-		.qp_type = IBV_QPT_RC,
-		.cap = { .max_send_wr = 1, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1 },
-	};
-
 	r->pd = verbs.alloc_pd(r->context);
 	r->channel = verbs.create_comp_channel(r->context);
 	if (!r->pd || !r->channel)
 		return -errno;
 	r->cq = verbs.create_cq(r->context, 4, NULL, r->channel, 0);
-	if (!r->cq)
-		return -errno;
-	init.send_cq = init.recv_cq = r->cq;
-	for (int i = 0; i < 2; i++) {
-		r->qp[i] = verbs.create_qp(r->pd, &init);
-		if (!r->qp[i])
-			return -errno;
-	}
-	return 0;
+	return r->cq ? 0 : -errno;
 }
 
 int rdma__open(struct rdma *r, void *buffer, size_t size)
@@ -264,9 +279,9 @@ int rdma__open(struct rdma *r, void *buffer, size_t size)
 	err = err ? err : open_device(r);
 	if (err)
 		return err;
-	err = make_queues(r);
+	err = make_queue(r);
 	if (err) {
-		snprintf(r->why, sizeof(r->why), "%s gives no queue pairs: %s.", r->path,
+		snprintf(r->why, sizeof(r->why), "%s gives no completion queue: %s.", r->path,
 			 strerror(-err));
 		return err;
 	}
@@ -284,9 +299,7 @@ int rdma__open(struct rdma *r, void *buffer, size_t size)
 void rdma__close(struct rdma *r)
 {
 	rdma__deregister(r);
-	for (int i = 0; i < 2; i++)
-		if (r->qp[i])
-			verbs.destroy_qp(r->qp[i]);
+	destroy_queue_pairs(r);
 	if (r->pinned)
 		verbs.dereg_mr(r->pinned);
 	if (r->cq)
@@ -374,7 +387,11 @@ static int transfer(struct rdma *r, enum ibv_wr_opcode opcode)
 	if (err == -EIO)
 		snprintf(r->why, sizeof(r->why), "%s answered: %s", r->path,
 			 verbs.wc_status_str(wc.status));
-	/* A queue pair that was refused something is in error, and so is the other one. */
+	/*
+	 * They are in error. Not reset but made anew: the one that refused may come to its
+	 * error after it was reset (rxe of 7.2 answers first).
+	 */
+	destroy_queue_pairs(r);
 	return connect_to_ourselves(r) ? -EIO : err;
 }
 
