@@ -50,8 +50,15 @@ static int open_rdma(struct run *run)
 	err = rdma__open(&o->rdma, run->buffer, run->params.pages * PAGE_BYTES);
 	if (err) {
 		msg("%s", o->rdma.why);
-		/* It cannot be measured so, which is no failure of ours. */
-		return err == -EACCES || err == -EPERM || err == -ENOMEM ? -ENODEV : err;
+		switch (-err) {
+		case EACCES:
+		case EPERM:
+		case ENOMEM:
+		case EADDRNOTAVAIL:
+			/* Nothing failed: it cannot be measured as things are. */
+			return -ENODEV;
+		}
+		return err;
 	}
 	snprintf(driver, sizeof(driver), "%s", o->rdma.driver[0] ? o->rdma.driver : "unknown");
 	snprintf(path, sizeof(path), "%s", o->rdma.path);

@@ -55,7 +55,7 @@ static int load_library(struct rdma *r)
 		if (*names[i].function)
 			continue;
 		snprintf(r->why, sizeof(r->why),
-			 "%s has no %s: install the libibverbs1 of rdma-core 30 or later.", LIBRARY,
+			 "%s has no %s: install the libibverbs1 of rdma-core 32 or later.", LIBRARY,
 			 names[i].name);
 		return -ENODEV;
 	}
@@ -164,7 +164,7 @@ static int choose_gid(struct rdma *r, int entries, struct ibv_gid_entry *chosen)
 		best = score;
 		*chosen = e;
 	}
-	return best ? 0 : -ENOENT;
+	return best ? 0 : -EADDRNOTAVAIL;
 }
 
 static int modify(struct rdma *r, int i, struct ibv_qp_attr *attr, enum ibv_qp_state state,

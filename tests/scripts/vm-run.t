@@ -63,6 +63,9 @@ run vm patched --kvm-modules -- sh -c 'ls /dev/kvm; lsmod | grep -c "^kvm"; echo
 is "--kvm-modules" "$out $status" "/dev/kvm
 2
 tcg 0"
+run vm patched --rdma -- true
+is "--rdma on a kernel without it: exit status" "$status" 125
+like "--rdma on a kernel without it: sentence" "$err" 'there is no module .*/ib_core\.ko'
 run vm patched --mem 2048 --bpftrace -- bpftrace -e 'BEGIN { printf("traced\n"); exit(); }'
 like "bpftrace works" "$out" 'traced'
 
