@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <infiniband/verbs.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,26 +146,43 @@ static int open_device(struct rdma *r)
 
 /* ---- the connection to ourselves ---- */
 
-/* Of IPv4, or of IPv6 that is routed; any for lack of these. 0 or -errno. */
-static int choose_gid(struct rdma *r, int entries, struct ibv_gid_entry *chosen)
+/* The best is of IPv4, or of IPv6 that is routed; any is better than none, 0. */
+static int score_of(const struct ibv_gid_entry *e)
 {
-	int best = 0;
+	if (e->gid_type != IBV_GID_TYPE_ROCE_V2)
+		return 1;
+	return e->gid.raw[0] == 0xfe && e->gid.raw[1] == 0x80 ? 2 : 3;
+}
 
-	for (int i = 0; i < entries; i++) {
+/* The address of the first port. 0, or -errno with `why`. */
+static int find_address(struct rdma *r)
+{
+	struct ibv_port_attr port = {};
+	int err, best = 0;
+
+	/* The symbol fills the fields that were there before the library grew others. */
+	err = -verbs.query_port(r->context, 1, (struct _compat_ibv_port_attr *)&port);
+	for (int i = 0; i < port.gid_tbl_len && i <= UCHAR_MAX && !err; i++) {
 		struct ibv_gid_entry e;
-		int score;
 
-		if (verbs.query_gid_ex(r->context, 1, (uint32_t)i, &e, 0, sizeof(e)))
+		if (verbs.query_gid_ex(r->context, 1, (uint32_t)i, &e, 0, sizeof(e)) ||
+		    score_of(&e) <= best)
 			continue;
-		score = e.gid_type != IBV_GID_TYPE_ROCE_V2		 ? 1
-			: (e.gid.raw[0] == 0xfe && e.gid.raw[1] == 0x80) ? 2
-									 : 3;
-		if (score <= best)
-			continue;
-		best = score;
-		*chosen = e;
+		best = score_of(&e);
+		memcpy(r->gid, e.gid.raw, sizeof(r->gid));
+		r->gid_index = (unsigned char)i;
 	}
-	return best ? 0 : -EADDRNOTAVAIL;
+	if (!err && !best)
+		err = -EADDRNOTAVAIL;
+	r->lid = port.lid;
+	r->mtu = (unsigned char)port.active_mtu;
+	/* Of enum ibv_mtu 256 is the first. */
+	r->packet = 128U << r->mtu;
+	if (err)
+		snprintf(r->why, sizeof(r->why),
+			 "%s has no address: %s; its interface must be up and have one.", r->path,
+			 strerror(-err));
+	return err;
 }
 
 static int modify(struct rdma *r, int i, struct ibv_qp_attr *attr, enum ibv_qp_state state,
@@ -201,60 +219,54 @@ static int create_queue_pairs(struct rdma *r)
 	return 0;
 }
 
-/* Makes the queue pairs, which are not there. */
-static int connect_to_ourselves(struct rdma *r)
+static int connect_one(struct rdma *r, int i)
 {
-	struct ibv_port_attr port = {};
-	struct ibv_gid_entry gid;
+	struct ibv_qp_attr attr = {
+		.pkey_index = 0,
+		.port_num = 1,
+		.qp_access_flags = IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE,
+		.path_mtu = (enum ibv_mtu)r->mtu,
+		.dest_qp_num = r->qp[!i]->qp_num,
+		.max_dest_rd_atomic = 1,
+		.max_rd_atomic = 1,
+		.min_rnr_timer = 12,
+		.timeout = TIMEOUT_SHIFT,
+		.retry_cnt = 7,
+		.rnr_retry = 7,
+		.ah_attr = {
+			.dlid = r->lid,
+			.is_global = 1,
+			.port_num = 1,
+			.grh = { .sgid_index = r->gid_index, .hop_limit = 1 },
+		},
+	};
 	int err;
 
-	/* The symbol fills the fields that were there before the library grew others. */
-	err = -verbs.query_port(r->context, 1, (struct _compat_ibv_port_attr *)&port);
-	err = err ? err : choose_gid(r, port.gid_tbl_len, &gid);
-	err = err ? err : create_queue_pairs(r);
-	for (int i = 0; i < 2 && !err; i++) {
-		struct ibv_qp_attr attr = {
-			.pkey_index = 0,
-			.port_num = 1,
-			.qp_access_flags = IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE,
-			.path_mtu = port.active_mtu,
-			.dest_qp_num = r->qp[!i]->qp_num,
-			.max_dest_rd_atomic = 1,
-			.max_rd_atomic = 1,
-			.min_rnr_timer = 12,
-			.timeout = TIMEOUT_SHIFT,
-			.retry_cnt = 7,
-			.rnr_retry = 7,
-			.ah_attr = {
-				.dlid = port.lid,
-				.is_global = 1,
-				.port_num = 1,
-				.grh = {
-					.dgid = gid.gid,
-					.sgid_index = (uint8_t)gid.gid_index,
-					.hop_limit = 1,
-				},
-			},
-		};
-
-		err = modify(r, i, &attr, IBV_QPS_RESET, 0);
-		err = err ? err
-			  : modify(r, i, &attr, IBV_QPS_INIT,
-				   IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
-		err = err ? err
-			  : modify(r, i, &attr, IBV_QPS_RTR,
-				   IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-					   IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
-		err = err ? err
-			  : modify(r, i, &attr, IBV_QPS_RTS,
-				   IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-					   IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC);
-	}
+	memcpy(attr.ah_attr.grh.dgid.raw, r->gid, sizeof(r->gid));
+	err = modify(r, i, &attr, IBV_QPS_INIT,
+		     IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
 	if (err)
-		snprintf(r->why, sizeof(r->why),
-			 "%s cannot be connected to itself: %s; its interface must be up and have "
-			 "an address.",
-			 r->path, strerror(-err));
+		return err;
+	err = modify(r, i, &attr, IBV_QPS_RTR,
+		     IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+			     IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+	if (err)
+		return err;
+	return modify(r, i, &attr, IBV_QPS_RTS,
+		      IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+			      IBV_QP_MAX_QP_RD_ATOMIC);
+}
+
+/* Makes the queue pairs, which are not there. 0, or -errno with `why`. */
+static int connect_to_ourselves(struct rdma *r)
+{
+	int err = create_queue_pairs(r);
+
+	for (int i = 0; i < 2 && !err; i++)
+		err = connect_one(r, i);
+	if (err)
+		snprintf(r->why, sizeof(r->why), "%s cannot be connected to itself: %s.", r->path,
+			 strerror(-err));
 	return err;
 }
 
@@ -293,7 +305,8 @@ int rdma__open(struct rdma *r, void *buffer, size_t size)
 			 strerror(-err));
 		return err;
 	}
-	return connect_to_ourselves(r);
+	err = find_address(r);
+	return err ? err : connect_to_ourselves(r);
 }
 
 void rdma__close(struct rdma *r)

@@ -24,6 +24,10 @@ struct rdma {
 	struct ibv_mr *pinned, *region;
 	void *buffer, *range;		/* what those two are of */
 	size_t size;			/* of each */
+	unsigned char gid[16];		/* of the port, and its index, LID and enum ibv_mtu */
+	unsigned char gid_index, mtu;
+	unsigned short lid;
+	unsigned int packet;		/* bytes of data in a packet, at most */
 	char path[64];			/* /dev/infiniband/uverbs0 */
 	char driver[64];		/* "rxe", or that of the bus: "mlx5_core"; "": not known */
 	char why[256];			/* a sentence, after a function that says so */

@@ -43,8 +43,8 @@ is "a device that may not be opened" "$(said denied)" "4 mmuscope bench: cannot 
  /dev/infiniband/uverbs7: Permission denied; see 'ls -l /dev/infiniband/uverbs7'."
 is "a limit of locked memory" "$(said memlock)" "4 mmuscope bench: /dev/infiniband/uverbs7 cannot pin\
  $((512 * 4096)) bytes of memory: Cannot allocate memory; see 'ulimit -l'."
-is "an interface without an address" "$(said down)" "4 mmuscope bench: /dev/infiniband/uverbs7 cannot be\
- connected to itself: Cannot assign requested address; its interface must be up and have an address."
+is "an interface without an address" "$(said down)" "4 mmuscope bench: /dev/infiniband/uverbs7 has\
+ no address: Cannot assign requested address; its interface must be up and have one."
 kernel=$("$ROOT/scripts/kernel-build.sh" --line "$LINE" --variant patched --print-dir)
 if [ ! -e "$kernel/modules/rdma_rxe.ko" ]; then
 	skip "counts on a device" "the kernel of $LINE has no rxe"
