@@ -80,9 +80,16 @@ static int failed(struct run *run, const char *what, int err)
 {
 	const struct rdma *r = &((struct odp *)run->private)->rdma;
 
-	if (!r->why[0])
+	/* HMM_RANGE_DEFAULT_TIMEOUT: the kernel gives up a fault that it had to try again. */
+	if (err == -EFAULT && r->took_ms >= 1000)
+		snprintf(run->failure, sizeof(run->failure),
+			 "%s was refused after %u ms: a device fault must not take a second; is the "
+			 "machine overloaded?",
+			 what, r->took_ms);
+	else if (!r->why[0])
 		return run__failed(run, what, err);
-	snprintf(run->failure, sizeof(run->failure), "%s: %.120s", what, r->why);
+	else
+		snprintf(run->failure, sizeof(run->failure), "%s: %.120s", what, r->why);
 	return err;
 }
 

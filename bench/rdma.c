@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LIBRARY "libibverbs.so.1"
@@ -369,6 +370,14 @@ static int wait_for_completion(struct rdma *r, struct ibv_wc *wc)
 	}
 }
 
+static __u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (__u64)t.tv_sec * 1000 + (__u64)t.tv_nsec / 1000000;
+}
+
 static int transfer(struct rdma *r, enum ibv_wr_opcode opcode)
 {
 	struct ibv_sge sge = {
@@ -384,11 +393,13 @@ static int transfer(struct rdma *r, enum ibv_wr_opcode opcode)
 		.wr.rdma = { .remote_addr = (uintptr_t)r->range, .rkey = r->region->rkey },
 	};
 	struct ibv_wc wc = {};
+	__u64 start = now_ms();
 	int err;
 
 	err = ibv_req_notify_cq(r->cq, 0);
 	err = err ? err : ibv_post_send(r->qp[0], &wr, &bad);
 	err = err ? -err : wait_for_completion(r, &wc);
+	r->took_ms = (unsigned int)(now_ms() - start);
 	if (!err && wc.status == IBV_WC_SUCCESS)
 		return 0;
 	if (err)

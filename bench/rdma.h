@@ -28,6 +28,7 @@ struct rdma {
 	unsigned char gid_index, mtu;
 	unsigned short lid;
 	unsigned int packet;		/* bytes of data in a packet, at most */
+	unsigned int took_ms;		/* the last reading or writing */
 	char path[64];			/* /dev/infiniband/uverbs0 */
 	char driver[64];		/* "rxe", or that of the bus: "mlx5_core"; "": not known */
 	char why[256];			/* a sentence, after a function that says so */

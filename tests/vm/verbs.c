@@ -40,7 +40,8 @@ static struct ibv_mr mr;
 
 struct ibv_device **ibv_get_device_list(int *n)
 {
-	static struct ibv_device fake = { .name = "fake0", .dev_name = "uverbs7" }, *list[] = { &fake, NULL };
+	static struct ibv_device fake = { .name = "fake0", .dev_name = "uverbs7" };
+	static struct ibv_device *list[] = { &fake, NULL };
 
 	*n = 1;
 	return list;
@@ -102,7 +103,9 @@ NOTHING(int, ibv_destroy_qp, (struct ibv_qp * q), 0)
 NOTHING(int, ibv_modify_qp, (struct ibv_qp * q, struct ibv_qp_attr *a, int mask), 0)
 NOTHING(const char *, ibv_wc_status_str, (enum ibv_wc_status s), "")
 NOTHING(int, _ibv_query_gid_ex,
-	(struct ibv_context * c, uint32_t port, uint32_t i, struct ibv_gid_entry *e, uint32_t f, size_t s), ENODATA)
+	(struct ibv_context * c, uint32_t port, uint32_t i, struct ibv_gid_entry *e, uint32_t f,
+	 size_t s),
+	ENODATA)
 #else
 struct ibv_device **ibv_get_device_list(int *n)
 {
