@@ -27,8 +27,9 @@ int ops__map(struct run *run, struct ops *ops)
 	if (area == MAP_FAILED)
 		return run__failed(run, "mmap", -errno);
 	/*
-	 * Inside one GiB each, or mprotect would notify twice; and not in the same place of
-	 * it, or mremap would begin at the page table's first page (try_realign_addr(), 6.7).
+	 * Inside one GiB each, or mprotect would notify twice; and not at the same place
+	 * of a page table, or mremap would move all of that and notify of pages before
+	 * the range (try_realign_addr(), mm/mremap.c, 6.7).
 	 */
 	at = ((unsigned long)area + GIB - 1) & ~(GIB - 1);
 	ops->home = (unsigned char *)at + PAGE_BYTES;
