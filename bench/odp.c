@@ -49,7 +49,7 @@ static int open_rdma(struct run *run)
 	}
 	err = rdma__open(&o->rdma, run->buffer, run->params.pages * PAGE_BYTES);
 	if (err) {
-		msg("%s", o->rdma.why);
+		msg("%s.", o->rdma.why);
 		switch (-err) {
 		case EACCES:
 		case EPERM:

@@ -48,7 +48,7 @@ static int load_library(struct rdma *r)
 	r->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (!r->library) {
 		snprintf(r->why, sizeof(r->why),
-			 "%s cannot be loaded: install libibverbs1 and ibverbs-providers.",
+			 "%s cannot be loaded: install libibverbs1 and ibverbs-providers",
 			 LIBRARY);
 		return -ENODEV;
 	}
@@ -57,7 +57,7 @@ static int load_library(struct rdma *r)
 		if (*names[i].function)
 			continue;
 		snprintf(r->why, sizeof(r->why),
-			 "%s has no %s: install the libibverbs1 of rdma-core 32 or later.", LIBRARY,
+			 "%s has no %s: install the libibverbs1 of rdma-core 32 or later", LIBRARY,
 			 names[i].name);
 		return -ENODEV;
 	}
@@ -112,7 +112,7 @@ static int open_device(struct rdma *r)
 		context = verbs.open_device(list[i]);
 		if (!context) {
 			err = errno ? -errno : -EIO;
-			snprintf(r->why, sizeof(r->why), "cannot open %s: %s; see 'ls -l %s'.",
+			snprintf(r->why, sizeof(r->why), "cannot open %s: %s; see 'ls -l %s'",
 				 r->path, strerror(-err), r->path);
 		} else if (has_odp(context)) {
 			r->context = context;
@@ -131,17 +131,17 @@ static int open_device(struct rdma *r)
 	if (without[0])
 		snprintf(r->why, sizeof(r->why),
 			 "the RDMA device %s has no on-demand paging of reads and writes; that of "
-			 "software, rxe, has it from Linux 6.15 on.",
+			 "software, rxe, has it from Linux 6.15 on",
 			 without);
 	else if (!access("/sys/class/infiniband_verbs/uverbs0", F_OK))
 		snprintf(r->why, sizeof(r->why),
 			 "libibverbs has no driver for this RDMA device: install "
-			 "ibverbs-providers.");
+			 "ibverbs-providers");
 	else
 		snprintf(r->why, sizeof(r->why),
 			 "no RDMA device: load the driver of one and ib_uverbs, or make one of "
-			 "software "
-			 "with 'modprobe rdma_rxe' and 'rdma link add rxe0 type rxe netdev lo'.");
+			 "software with 'modprobe rdma_rxe' and 'rdma link add rxe0 type rxe "
+			 "netdev lo'");
 	return -ENODEV;
 }
 
@@ -181,7 +181,7 @@ static int find_address(struct rdma *r)
 	r->packet = 128U << r->mtu;
 	if (err)
 		snprintf(r->why, sizeof(r->why),
-			 "%s has no address: %s; its interface must be up and have one.", r->path,
+			 "%s has no address: %s; its interface must be up and have one", r->path,
 			 strerror(-err));
 	return err;
 }
@@ -266,7 +266,7 @@ static int connect_to_ourselves(struct rdma *r)
 	for (int i = 0; i < 2 && !err; i++)
 		err = connect_one(r, i);
 	if (err)
-		snprintf(r->why, sizeof(r->why), "%s cannot be connected to itself: %s.", r->path,
+		snprintf(r->why, sizeof(r->why), "%s cannot be connected to itself: %s", r->path,
 			 strerror(-err));
 	return err;
 }
@@ -294,7 +294,7 @@ int rdma__open(struct rdma *r, void *buffer, size_t size)
 		return err;
 	err = make_queue(r);
 	if (err) {
-		snprintf(r->why, sizeof(r->why), "%s gives no completion queue: %s.", r->path,
+		snprintf(r->why, sizeof(r->why), "%s gives no completion queue: %s", r->path,
 			 strerror(-err));
 		return err;
 	}
@@ -302,7 +302,7 @@ int rdma__open(struct rdma *r, void *buffer, size_t size)
 	if (!r->pinned) {
 		err = -errno;
 		snprintf(r->why, sizeof(r->why),
-			 "%s cannot pin %zu bytes of memory: %s; see 'ulimit -l'.", r->path, size,
+			 "%s cannot pin %zu bytes of memory: %s; see 'ulimit -l'", r->path, size,
 			 strerror(-err));
 		return err;
 	}
@@ -402,15 +402,15 @@ static int transfer(struct rdma *r, enum ibv_wr_opcode opcode)
 	r->took_ms = (unsigned int)(now_ms() - start);
 	if (!err && wc.status == IBV_WC_SUCCESS)
 		return 0;
-	if (err)
+	if (err) {
 		snprintf(r->why, sizeof(r->why), "%s did not answer: %s", r->path, strerror(-err));
-	else if (wc.status == IBV_WC_REM_ACCESS_ERR || wc.status == IBV_WC_REM_OP_ERR)
+	} else if (wc.status == IBV_WC_REM_ACCESS_ERR || wc.status == IBV_WC_REM_OP_ERR) {
 		err = -EFAULT;
-	else
+	} else {
 		err = -EIO;
-	if (err == -EIO)
 		snprintf(r->why, sizeof(r->why), "%s answered: %s", r->path,
 			 verbs.wc_status_str(wc.status));
+	}
 	/*
 	 * They are in error. Not reset but made anew: the one that refused may come to its
 	 * error after it was reset (rxe of 7.2 answers first).

@@ -31,7 +31,7 @@ struct rdma {
 	unsigned int took_ms;		/* the last reading or writing */
 	char path[64];			/* /dev/infiniband/uverbs0 */
 	char driver[64];		/* "rxe", or that of the bus: "mlx5_core"; "": not known */
-	char why[256];			/* a sentence, after a function that says so */
+	char why[256];			/* a sentence without its stop, where a function says so */
 };
 
 /*
