@@ -239,7 +239,7 @@ static json_t *checks_json(struct bench *b, const struct snapshot *snap, unsigne
 				  "measured", (json_int_t)value[m], "holds",
 				  e->known ? json_boolean(holds) : json_null(), "reason",
 				  e->known ? NULL :
-					     "no formula for a kernel of this variant or age"));
+					     "no formula for this device, or for a kernel of this variant or age"));
 		if (!e->known || holds)
 			continue;
 		(*broken)++;

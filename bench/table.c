@@ -2,7 +2,7 @@
 #include "workload.h"
 
 extern const struct workload workload_migrate_mixed, workload_migrate_pingpong,
-	workload_migrate_holes, workload_mmops, workload_kvm_mmops;
+	workload_migrate_holes, workload_mmops, workload_kvm_mmops, workload_rdma_odp;
 
 const struct workload *const workloads[] = {
 	&workload_migrate_mixed,
@@ -10,6 +10,7 @@ const struct workload *const workloads[] = {
 	&workload_migrate_holes,
 	&workload_mmops,
 	&workload_kvm_mmops,
+	&workload_rdma_odp,
 };
 
 const size_t workload_count = sizeof(workloads) / sizeof(workloads[0]);

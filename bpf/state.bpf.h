@@ -289,9 +289,10 @@ static __always_inline void ring_send(u32 type, const struct process *p, const v
 		e->tgid = p->tgid;
 		e->start = p->start;
 	}
+	/* Who works on the memory of `p` may be another: a kernel thread faults for a device. */
 	if (name)
 		bpf_probe_read_kernel(e->name, name_len, name);
-	else
+	else if (!p || bpf_get_current_pid_tgid() >> 32 == p->tgid)
 		bpf_get_current_comm(e->name, 16);
 	bpf_ringbuf_submit(e, 0);
 }

@@ -26,6 +26,7 @@ libmd-dev		# the tool: checksums
 libjansson-dev		# the tool: results in JSON
 libsmartcols-dev	# the tool: tables
 libgsl-dev		# the tool: statistics
+libibverbs-dev		# the tool: RDMA; it is loaded when it is needed, not linked
 libcmocka-dev		# unit tests
 linux-source-6.1	# the kernels
 patch			# the kernels
@@ -41,6 +42,8 @@ qemu-system-x86		# guests
 busybox-static		# guests: their user space
 cpio			# guests: their root file system
 bpftrace		# guests: the independent tracer we are checked against
+ibverbs-providers	# guests: what libibverbs loads for rxe
+iproute2		# guests: rdma, which makes the device of rxe
 jq			# tests look into results
 mandoc			# tests check the manual pages
 shellcheck		# tests check the scripts

@@ -20,6 +20,8 @@
 #   --no-test-hmm         do not load test_hmm
 #   --kvm-modules         load KVM for AMD, which TCG has and real processors may
 #                         not: TCG unless --accel says otherwise
+#   --rdma                load RDMA and its device of software, rxe0, on the loopback
+#                         interface; libibverbs and the command rdma are there too
 #   --no-btf              the guest sees no /sys/kernel/btf
 #   --append ARGS         more arguments for the guest's kernel
 #   --log FILE            keep the guest's console
@@ -38,7 +40,7 @@ set -euo pipefail
 # shellcheck disable=SC2034 # lib.sh uses them
 FAILED=125 USAGE_ERROR=125
 
-icount='' accel=auto cpus=1 mem=1024 nodes=1 timeout=300 bpftrace='' test_hmm=1 kvm_modules='' hide_btf='' append='' log=''
+icount='' accel=auto cpus=1 mem=1024 nodes=1 timeout=300 bpftrace='' test_hmm=1 kvm_modules='' rdma='' hide_btf='' append='' log=''
 add=() out_paths=() out_files=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -46,6 +48,7 @@ while [ $# -gt 0 ]; do
 	--bpftrace) bpftrace=1 ;;
 	--no-test-hmm) test_hmm='' ;;
 	--kvm-modules) kvm_modules=1 ;;
+	--rdma) rdma=1 ;;
 	--no-btf) hide_btf=1 ;;
 	--accel) need "$@"; accel=$2; shift ;;
 	--cpus) need "$@"; cpus=$2; shift ;;
@@ -135,6 +138,18 @@ quote() { # ARG...: for the guest's shell
 	done
 }
 
+# What libibverbs loads for rxe, at run time: no ldd knows of it. It is itself linked
+# to libibverbs.
+put_rdma() {
+	local providers=(/usr/lib/*/libibverbs/librxe-rdmav*.so)
+
+	[ -e "${providers[0]}" ] && command -v rdma > /dev/null ||
+		die "the libraries or the command of RDMA are not installed: run scripts/setup.sh."
+	put "${providers[0]}" "${providers[0]}"
+	put /etc/libibverbs.d/rxe.driver /etc/libibverbs.d/rxe.driver
+	put "$(command -v rdma)" /bin/rdma
+}
+
 make_root() {
 	local module wanted=() spec
 
@@ -160,6 +175,15 @@ make_root() {
 			wanted+=("$module")
 		done
 	fi
+	if [ -n "$rdma" ]; then
+		for module in ib_core.ko ib_uverbs_support.ko ib_uverbs.ko \
+			udp_tunnel.ko ip6_udp_tunnel.ko rdma_rxe.ko; do
+			[ -e "$root/vm/modules/$module" ] ||
+				die "there is no module $kernel/modules/$module: the kernel was built without RDMA, line 7.2 has it."
+			wanted+=("$module")
+		done
+		put_rdma
+	fi
 	[ ! -x "$ROOT/build/mmuscope" ] || put "$ROOT/build/mmuscope" /bin/mmuscope
 	[ ! -x "$kernel/hmm-tests" ] || put "$kernel/hmm-tests" /bin/hmm-tests
 	[ -z "$bpftrace" ] || put "$(command -v bpftrace || echo bpftrace)" /bin/bpftrace
@@ -170,7 +194,7 @@ make_root() {
 		esac
 	done
 	{
-		echo "PROBE= ICOUNT=$icount HIDE_BTF=$hide_btf MODULES='${wanted[*]-}'"
+		echo "PROBE= ICOUNT=$icount HIDE_BTF=$hide_btf RDMA=$rdma MODULES='${wanted[*]-}'"
 		echo "export MMUSCOPE_ACCEL=$accel${icount:+ MMUSCOPE_CLOCK=guest-insn}"
 	} > "$root/vm/settings"
 	printf '%s\n' ${out_paths[@]+"${out_paths[@]}"} | sed '/^$/d' > "$root/vm/copy-out"

@@ -35,6 +35,9 @@ const struct driver_callback driver_callbacks[] = {
 	  OWNER_OF_MIGRATION, NULL },
 	{ "mlx5_ib_invalidate_range", "mlx5_ib", KIND_INTERVAL, NULL, DECLINES_NOTHING,
 	  OWNER_OF_MIGRATION, NULL },
+	/* drivers/infiniband/sw/rxe/rxe_odp.c, 6.15+; read in 7.2. */
+	{ "rxe_ib_invalidate_range", "rdma_rxe", KIND_INTERVAL, NULL, DECLINES_NOTHING,
+	  OWNER_OF_MIGRATION, NULL },
 };
 
 const size_t driver_callback_count = sizeof(driver_callbacks) / sizeof(driver_callbacks[0]);

@@ -78,6 +78,14 @@ int names__add_callback(struct names *n, const char *symbol, const char *module,
 	return new_callback(n, symbol, module, kind, source);
 }
 
+bool names__knows_process(const struct names *n, __u32 tgid, __u64 start)
+{
+	for (size_t i = 0; i < n->process_count; i++)
+		if (n->processes[i].tgid == tgid && n->processes[i].start == start)
+			return true;
+	return false;
+}
+
 const char *names__comm(const struct names *n, __u32 tgid, __u64 start)
 {
 	if (!tgid)

@@ -45,6 +45,8 @@ struct names {
  * wins. Returns 0 or -ENOMEM.
  */
 int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *comm);
+/* Was its name told? */
+bool names__knows_process(const struct names *n, __u32 tgid, __u64 start);
 
 /* Registers a callback, or finds it again, and returns its id, or -ENOMEM. */
 int names__add_callback(struct names *n, const char *symbol, const char *module,

@@ -672,6 +672,29 @@ void session__reset(struct session *s)
 
 /* ---- reading ---- */
 
+/* Without a name it was met at work of another, and /proc knows it. */
+static int name_process(struct session *s, const struct mmuscope_ring_event *e)
+{
+	char path[32], comm[sizeof(e->name)];
+	bool read;
+	FILE *f;
+
+	if (e->name[0])
+		return names__add_process(&s->names, e->tgid, e->start, e->name);
+	if (names__knows_process(&s->names, e->tgid, e->start))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%u/comm", e->tgid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	read = fgets(comm, sizeof(comm), f);
+	fclose(f);
+	if (!read)
+		return 0;
+	comm[strcspn(comm, "\n")] = '\0';
+	return names__add_process(&s->names, e->tgid, e->start, comm);
+}
+
 static int ring_event(void *ctx, void *data, size_t size)
 {
 	struct session *s = ctx;
@@ -681,7 +704,7 @@ static int ring_event(void *ctx, void *data, size_t size)
 		return 0;
 	switch (e->type) {
 	case RING_PROCESS:
-		return names__add_process(&s->names, e->tgid, e->start, e->name);
+		return name_process(s, e);
 	case RING_MODULE_LOADED:
 		return callbacks__add_module(s, e->name);
 	case RING_MODULE_GONE:

@@ -20,14 +20,17 @@ static void knows_processes(void **state)
 
 	(void)state;
 	assert_string_equal(names__comm(&n, 42, 7), "?");
+	assert_false(names__knows_process(&n, 42, 7));
 	for (__u32 i = 1; i <= 100; i++)
 		assert_int_equal(names__add_process(&n, i, 7, i == 42 ? "old" : "other"), 0);
 	/* The last one told wins: a process renames itself, or execs. */
 	assert_int_equal(names__add_process(&n, 42, 7, "new"), 0);
 	assert_int_equal(n.process_count, 100);
 	assert_string_equal(names__comm(&n, 42, 7), "new");
+	assert_true(names__knows_process(&n, 42, 7));
 	/* The same pid, later: another process. */
 	assert_string_equal(names__comm(&n, 42, 8), "?");
+	assert_false(names__knows_process(&n, 42, 8));
 	assert_int_equal(names__add_process(&n, 42, 8, "later"), 0);
 	assert_string_equal(names__comm(&n, 42, 8), "later");
 	assert_string_equal(names__comm(&n, 42, 7), "new");
