@@ -38,7 +38,7 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(WARN) -Wno-missi
 
 # The programs of core.bpf.o are loaded once, those of callback.bpf.o once for
 # each driver callback; both see the state of state.bpf.o through shared maps.
-CORE_PARTS := state registry notifications migrations faults processes
+CORE_PARTS := state registry notifications migrations faults processes watch
 SKELETONS := core callback floor subscribers
 SRCS	:= $(sort $(wildcard src/*.c bench/*.c))
 OBJS	:= $(SRCS:%.c=$(BUILD)/%.o)

@@ -107,6 +107,20 @@ struct mmu_notifier_ops___change_pte {
 #define NOTIFIER_OP(ops, field) \
 	(bpf_core_field_exists((ops)->field) ? (u64)BPF_CORE_READ(ops, field) : 0)
 
+/* The function that tells a notifier of mmu_notifier_ops from others. */
+static __always_inline u64 notifier_function(const struct mmu_notifier_ops *ops)
+{
+	const struct mmu_notifier_ops___tlbs *tlbs = (const void *)ops;
+	u64 function = NOTIFIER_OP(ops, invalidate_range_start);
+
+	/* IOMMU SVA has no other. */
+	if (!function)
+		function = NOTIFIER_OP(tlbs, invalidate_range);
+	if (!function)
+		function = NOTIFIER_OP(tlbs, arch_invalidate_secondary_tlbs);
+	return function ? function : NOTIFIER_OP(ops, release);
+}
+
 /* The task whose memory this is; mm->owner exists with CONFIG_MEMCG only. */
 static __always_inline struct task_struct *mm_owner(struct mm_struct *mm)
 {

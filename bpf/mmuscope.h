@@ -128,6 +128,9 @@ enum mmuscope_total {
 	TOTAL_EVICTS,
 	TOTAL_EVICTS_FINALIZED,
 	TOTAL_ABANDONED_WINDOWS,   /* the task died inside */
+	TOTAL_OVERRUN_WINDOWS,	/* never ended, and their range's place was used again */
+	TOTAL_LONG_WINDOWS,	/* ended, but open for longer than the limit */
+	TOTAL_UNLISTED_WINDOWS,	/* reports for which there was no room */
 	TOTAL_ABANDONED_CALLBACKS,
 	TOTAL_ABANDONED_MIGRATIONS,
 	ROWS_TAKEN,		/* indices taken from free_rows: how far a reader must look */
@@ -141,6 +144,33 @@ enum mmuscope_total {
 };
 
 #define MMUSCOPE_STACK_DEPTH 48	/* frames kept, innermost first */
+
+enum mmuscope_window_fate {
+	WINDOW_OPEN = 0,	/* still, when counting ended */
+	WINDOW_ENDED,
+	WINDOW_TASK_EXITED,
+	WINDOW_OVERRUN,		/* another start for the same struct mmu_notifier_range */
+	WINDOW_FATE_MAX,
+};
+
+/*
+ * From the exit of a start that did not fail to its end: what is kept of one that is
+ * open, and reported of one that was open too long or never ended.
+ */
+struct mmuscope_window {
+	__u64 opened_ns;	/* CLOCK_MONOTONIC */
+	__u64 open_ns;		/* how long, until its fate was known */
+	__u64 from, to;		/* the range */
+	__u64 start;		/* the process, as in the row key */
+	__u32 tgid;
+	__u32 task;		/* pid of the thread that opened it */
+	__s32 stack;		/* in cause_stacks, below 0: could not be taken */
+	__u32 generation;
+	__u8 event, phase;
+	__u8 fate;		/* enum mmuscope_window_fate */
+	__u8 pad[5];
+	char comm[16];		/* of the thread */
+};
 
 #define MMUSCOPE_HINTS 16	/* a power of two */
 
@@ -201,8 +231,8 @@ struct mmuscope_cpu {
 	__u64 total[TOTAL_MAX];
 	__u32 cause_left;	/* notifications until the next is taken, it included */
 	__u32 cause_place;	/* of the one taken, in its block of cause_every */
-	__u64 pad[4];
-	__u32 hint[2][MMUSCOPE_HINTS];	/* last row used, of rows and of callback_rows */
+	/* Last row used, of rows and of callback_rows. */
+	__u32 hint[2][MMUSCOPE_HINTS] __attribute__((aligned(64)));
 	struct mmuscope_row direct[MMUSCOPE_DIRECT_ROWS];
 	struct mmuscope_callback_row
 		direct_callback[MMUSCOPE_DIRECT_CALLBACKS * MMUSCOPE_DIRECT_ROWS];
@@ -232,6 +262,7 @@ struct mmuscope_config {
 	__u32 cpus;		/* possible CPUs */
 	__u32 cause_every;	/* the stack of one in so many notifications; 0: of none */
 	__u32 pad2;
+	__u64 window_limit;	/* ns that a window may be open, --windows */
 };
 
 /*
@@ -262,6 +293,8 @@ enum mmuscope_ring_type {
 	RING_CALLBACK,		/* a function that nobody knows yet: `start` is its address,
 				 * `tgid` 1 for one of mmu_notifier_ops */
 	RING_CONTENDED,		/* sequence numbers will not do: watch the work functions */
+	RING_INTERVAL,		/* a process subscribed, its first with this function: `start` */
+	RING_NOTIFIER,		/* the same with one of mmu_notifier_ops */
 };
 
 struct mmuscope_ring_event {
@@ -279,6 +312,7 @@ _Static_assert(sizeof(struct mmuscope_callback_slot) == 48, "slot layout");
 _Static_assert(sizeof(struct mmuscope_cpu) % 64 == 0, "no cache line shared between CPUs");
 _Static_assert(sizeof(struct mmuscope_control) == 192, "switch and counters apart");
 _Static_assert(sizeof(struct mmuscope_ring_event) == 72, "ring event layout");
+_Static_assert(sizeof(struct mmuscope_window) == 80, "window layout");
 #endif
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "cause.bpf.h"
 #include "registry.bpf.h"
+#include "windows.bpf.h"
 
 static __always_inline void window_push(struct task_state *st, u64 range)
 {
@@ -59,10 +60,11 @@ static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64
  * At the exit, where it is known whether the start failed. The callbacks have
  * run by then, but nothing they do changes the task's phase. `target` as in
  * callbacks.bpf.c. The stack needs `ctx` to the end, so programs that look at no
- * causes are apart: they would pay for the register.
+ * causes or windows are apart: they would pay for the register.
  */
 static __always_inline int start_left(void *ctx, const struct mmu_notifier_range *range, int ret,
-				      const bool target, const bool count, const bool cause)
+				      const bool target, const bool count, const bool cause,
+				      const bool windows)
 {
 	struct migration_frame *m = NULL;
 	u32 cpu, event, phase = PHASE_OUTSIDE;
@@ -81,7 +83,7 @@ static __always_inline int start_left(void *ctx, const struct mmu_notifier_range
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
-	if (!target && cfg.paired) {
+	if (!target && !windows && cfg.paired) {
 		struct task_state *st = task_state(true);
 
 		m = migration_top(st);
@@ -115,44 +117,58 @@ static __always_inline int start_left(void *ctx, const struct mmu_notifier_range
 		cause_count(ctx, c, &p, event, phase, start, end);
 	if ((count || control.registry) && !ret)
 		walk_registry(c, &p, range, mm, start, end, event, phase, m, target);
+	if (windows && !ret)
+		window_opened(ctx, range, &p, phase);
 	return 0;
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, false, false, false);
+	return start_left(ctx, range, ret, false, false, false, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_start, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, true, false, false);
+	return start_left(ctx, range, ret, true, false, false, false);
 }
 
 /* --no-latency for one process: the one program that its notifications cost. */
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_count, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, true, true, false);
+	return start_left(ctx, range, ret, true, true, false, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_cause, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, false, false, true);
+	return start_left(ctx, range, ret, false, false, true, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_cause, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, true, false, true);
+	return start_left(ctx, range, ret, true, false, true, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_count_cause, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, true, true, true);
+	return start_left(ctx, range, ret, true, true, true, false);
+}
+
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(notification_windows, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(ctx, range, ret, false, false, false, true);
+}
+
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(notification_windows_cause, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(ctx, range, ret, false, false, true, true);
 }
 
 SEC("?fentry/__mmu_notifier_invalidate_range_end")
@@ -175,4 +191,16 @@ int BPF_PROG(target_end, struct mmu_notifier_range *range)
 	if (control.enabled && is_target(range->mm))
 		total_add(TOTAL_ENDS, 1);
 	return 0;
+}
+
+SEC("?fentry/__mmu_notifier_invalidate_range_end")
+int BPF_PROG(window_end, struct mmu_notifier_range *range)
+{
+	return window_ended((u64)range);
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(window_task_exit)
+{
+	return windows_of_dying_task();
 }

@@ -2,6 +2,7 @@
 /* mmuscope stat: counts of a system, a process, a cgroup or a command. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "loader.h"
 #include "msg.h"
 #include "report.h"
+#include "report_windows.h"
 #include "session.h"
 #include "target.h"
 
@@ -38,6 +40,7 @@ struct stat_run {
 	const char *path;
 	bool by_cause;
 	unsigned int every;	/* --sample, 0: not given */
+	struct windows windows;	/* with session_options.windows */
 
 	struct session *session;
 	struct target target;
@@ -70,6 +73,8 @@ static void help(FILE *out)
 	      "      --via RUNG       callbacks by fentry, kprobe or registry only\n"
 	      "      --by cause       also what the kernel did that caused the notifications\n"
 	      "      --sample N       with --by: look at one in N of them (default 64); 1: exact\n"
+	      "      --windows US     also which windows were open for more than US microseconds\n"
+	      "                       or never ended\n"
 	      "      --max-rows N     room for rows of counts, a power of two (default 4096)\n"
 	      "      --ring-size N    bytes for messages from the kernel (default 262144)\n"
 	      "  -j, --json           JSON, one object, or one a line with --interval\n"
@@ -81,6 +86,7 @@ static void help(FILE *out)
 	      "  sudo mmuscope stat -- ./hmm-program\n"
 	      "  sudo mmuscope stat -p 1234 -I 1000\n"
 	      "  sudo mmuscope stat --by cause --sample 1 -- ./hmm-program\n"
+	      "  sudo mmuscope stat --windows 1000 -a -d 10\n"
 	      "  sudo mmuscope stat -a -d 10 --json -o before.json\n",
 	      out);
 }
@@ -187,6 +193,8 @@ static struct report make_report(struct stat_run *r, const struct snapshot *snap
 		.command_status = r->command_status,
 		.duration_ns = duration,
 		.causes = r->by_cause ? &r->causes : NULL,
+		.windows = r->session_options.windows ? &r->windows : NULL,
+		.stacks = &r->causes,
 	};
 }
 
@@ -195,11 +203,16 @@ static void check_report(struct stat_run *r, const struct report *report)
 {
 	struct invariant inv[INVARIANTS_MAX];
 	size_t broken, n = report__invariants(report, inv, &broken);
+	__u64 unended;
 
 	for (size_t i = 0; i < n; i++)
 		if (!inv[i].holds)
 			msg("the result is incomplete: %s: %s.", inv[i].name, inv[i].detail);
 	r->broken |= broken > 0;
+	unended = report_windows__unended(report);
+	if (unended)
+		msg("the kernel has not ended %ju window%s%s.", (uintmax_t)unended,
+		    unended == 1 ? "" : "s", report->windows ? "" : ": --windows tells whose");
 }
 
 /* What was counted, where and for how long: a table that is kept must say so itself. */
@@ -229,10 +242,10 @@ static int print_report(struct stat_run *r, const struct report *report)
 	if (r->path && !r->printed)
 		begin_output(r->out);
 	r->printed = true;
-	if (r->by_cause)
-		err = session__read_stacks(r->session, report->snap, &r->causes);
+	if (r->causes.ksyms)
+		err = session__read_stacks(r->session, report->snap, report->windows, &r->causes);
 	if (err) {
-		msg("cannot read the stacks of the causes: %s.", strerror(-err));
+		msg("cannot read the stacks of causes and windows: %s.", strerror(-err));
 		return err;
 	}
 	if (r->json) {
@@ -254,13 +267,28 @@ static int print_report(struct stat_run *r, const struct report *report)
 	return err;
 }
 
-static int print_interval(struct stat_run *r)
+/* `stopped`: at the end. */
+static int read_windows(struct stat_run *r, bool stopped)
+{
+	int err = 0;
+
+	if (r->session_options.windows)
+		err = session__read_windows(r->session, &r->windows, stopped);
+	if (err)
+		msg("cannot read what was reported of windows: %s.", strerror(-err));
+	windows__sort(&r->windows);
+	return err;
+}
+
+static int print_interval(struct stat_run *r, bool stopped)
 {
 	struct snapshot now, delta;
 	struct report report;
 	__u64 at = now_ns();
 	int err = session__snapshot(r->session, &now);
 
+	/* At the end they have been read already. */
+	err = err || stopped ? err : read_windows(r, false);
 	err = err ? err : snapshot__copy(&delta, &now);
 	if (err)
 		return err;
@@ -340,7 +368,7 @@ static int loop(struct stat_run *r)
 		if (fds[1].revents)
 			err = session__poll(r->session, 0);
 		if (fds[3].revents && read(r->timer, &ticks, sizeof(ticks)) > 0)
-			err = err ? err : print_interval(r);
+			err = err ? err : print_interval(r, false);
 		if (fds[0].revents && take_signal(r))
 			break;
 		if (fds[2].revents || wait == 0)
@@ -403,21 +431,22 @@ static int measure(struct stat_run *r)
 	if (err == -EIO)
 		return 0;
 	err = err ? err : session__snapshot(r->session, &end);
+	err = err ? err : read_windows(r, true);
 	if (err) {
 		msg("the measurement broke off: %s.", strerror(-err));
 		return err;
 	}
 	report = make_report(r, &end, false, now_ns() - r->started);
 	check_report(r, &report);
-	err = r->interval_ms ? print_interval(r) : print_report(r, &report);
+	err = r->interval_ms ? print_interval(r, true) : print_report(r, &report);
 	snapshot__clear(&end);
 	return err == -EIO ? 0 : err;
 }
 
 /* ---- the command line ---- */
 
-enum { OPT_CHILDREN = 256, OPT_NO_LATENCY, OPT_VIA, OPT_BY, OPT_SAMPLE, OPT_MAX_ROWS,
-       OPT_RING_SIZE };
+enum { OPT_CHILDREN = 256, OPT_NO_LATENCY, OPT_VIA, OPT_BY, OPT_SAMPLE, OPT_WINDOWS,
+       OPT_MAX_ROWS, OPT_RING_SIZE };
 
 static const struct option longs[] = {
 	{ "all", no_argument, NULL, 'a' },
@@ -430,6 +459,7 @@ static const struct option longs[] = {
 	{ "via", required_argument, NULL, OPT_VIA },
 	{ "by", required_argument, NULL, OPT_BY },
 	{ "sample", required_argument, NULL, OPT_SAMPLE },
+	{ "windows", required_argument, NULL, OPT_WINDOWS },
 	{ "max-rows", required_argument, NULL, OPT_MAX_ROWS },
 	{ "ring-size", required_argument, NULL, OPT_RING_SIZE },
 	{ "json", no_argument, NULL, 'j' },
@@ -480,6 +510,11 @@ static bool take_option(struct stat_run *r, int opt, const char *value)
 		ok = parse_number(value, 1, 1000000, &n);
 		r->every = (unsigned int)n;
 		break;
+	case OPT_WINDOWS:
+		ok = parse_number(value, 0, 86400000000, &n);
+		so->windows = true;
+		so->window_limit_ns = r->windows.limit_ns = n * 1000;
+		break;
 	case OPT_MAX_ROWS:
 		ok = rows_to_shift(value, &so->row_shift);
 		break;
@@ -513,15 +548,17 @@ static int read_symbols(struct stat_run *r)
 {
 	int err;
 
-	if (!r->by_cause)
+	if (r->by_cause)
+		r->session_options.cause_every = r->every ? r->every : DEFAULT_SAMPLE;
+	r->causes.every = r->session_options.cause_every;
+	if (!r->by_cause && !r->session_options.windows)
 		return 0;
-	r->causes.every = r->session_options.cause_every = r->every ? r->every : DEFAULT_SAMPLE;
 	err = ksyms__read(&r->causes.ksyms, NULL, KSYMS_FUNCTIONS);
 	if (err == -EACCES)
-		msg("cannot name causes: the kernel hides its addresses; set kernel.kptr_restrict "
+		msg("cannot name stacks: the kernel hides its addresses; set kernel.kptr_restrict "
 		    "to 0 or 1.");
 	else if (err)
-		msg("cannot name causes: /proc/kallsyms: %s; mount /proc, and boot a kernel built "
+		msg("cannot name stacks: /proc/kallsyms: %s; mount /proc, and boot a kernel built "
 		    "with CONFIG_KALLSYMS=y.",
 		    strerror(-err));
 	return err;
@@ -589,6 +626,7 @@ int cmd_stat(int argc, char **argv)
 	snapshot__clear(&r.last);
 	session__free(r.session);
 	causes__clear(&r.causes);
+	windows__clear(&r.windows);
 	closed = close_output(r.out, r.path ? r.path : "standard output");
 	return closed ? closed : status;
 }

@@ -12,11 +12,7 @@
 
 #define OWNER_SPAN 0x10000	/* an owner further from a symbol is not of that symbol */
 
-/*
- * A process calls itself what it likes, and the kernel cuts that in the middle
- * of a character: jansson refuses what is not UTF-8, and the row with it.
- */
-static void make_legal(char *name)
+void names__make_legal(char *name)
 {
 	json_t *legal = json_string(name);
 
@@ -44,7 +40,7 @@ int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *com
 		p->start = start;
 	}
 	snprintf(p->comm, sizeof(p->comm), "%s", comm);
-	make_legal(p->comm);
+	names__make_legal(p->comm);
 	return 0;
 }
 

@@ -48,6 +48,13 @@ int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *com
 /* Was its name told? */
 bool names__knows_process(const struct names *n, __u32 tgid, __u64 start);
 
+/*
+ * A process calls itself what it likes, and the kernel cuts that in the middle
+ * of a character: jansson refuses what is not UTF-8, and the row with it. Puts '?'
+ * for what is no text.
+ */
+void names__make_legal(char *name);
+
 /* Registers a callback, or finds it again, and returns its id, or -ENOMEM. */
 int names__add_callback(struct names *n, const char *symbol, const char *module,
 			const char *kind, const char *source);

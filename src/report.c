@@ -9,6 +9,7 @@
 
 #include "kernel_info.h"
 #include "report_cause.h"
+#include "report_windows.h"
 #include "words.h"
 
 const char *report__unobservable(const struct report *r, const char *metric)
@@ -82,6 +83,27 @@ static void check_migrations(struct checks *c, const __u64 *t)
 	      U(t[TOTAL_SETUPS_EMPTY]), U(t[TOTAL_ABANDONED_MIGRATIONS]));
 }
 
+/*
+ * A start that the kernel never ends is no loss of ours, where each window is known
+ * by itself. Where it is not, an end that we missed would look the same.
+ */
+static void check_windows(struct checks *c, const struct report *r)
+{
+	const __u64 *t = r->snap->total;
+	__u64 left = report_windows__unended(r) - t[TOTAL_ABANDONED_WINDOWS];
+	__u64 known = t[TOTAL_ENDS] + t[TOTAL_STARTS_FAILED] + t[TOTAL_ABANDONED_WINDOWS] + left;
+	char more[80] = "";
+
+	if (r->windows)
+		snprintf(more, sizeof(more), ", %ju left open", U(left));
+	else if (t[TOTAL_STARTS] > known)
+		snprintf(more, sizeof(more), ", %ju without an end: --windows tells whose",
+			 U(t[TOTAL_STARTS] - known));
+	check(c, "starts = ends + failed starts", t[TOTAL_STARTS] == known,
+	      "%ju = %ju + %ju, and %ju abandoned by a dying task%s", U(t[TOTAL_STARTS]),
+	      U(t[TOTAL_ENDS]), U(t[TOTAL_STARTS_FAILED]), U(t[TOTAL_ABANDONED_WINDOWS]), more);
+}
+
 /* The outcomes of callbacks that have probes, which see every entry and every exit. */
 static __u64 sum_probed(const struct report *r, __u64 outcome[OUTCOME_MAX])
 {
@@ -113,11 +135,7 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 	outcomes = sum_probed(r, outcome);
 	/* In the middle of a run something is always under way. */
 	if (!r->interval && watched(r, "__mmu_notifier_invalidate_range_end"))
-		check(&c, "starts = ends + failed starts",
-		      t[TOTAL_STARTS] == t[TOTAL_ENDS] + t[TOTAL_STARTS_FAILED] +
-						 t[TOTAL_ABANDONED_WINDOWS],
-		      "%ju = %ju + %ju, and %ju abandoned by a dying task", U(t[TOTAL_STARTS]),
-		      U(t[TOTAL_ENDS]), U(t[TOTAL_STARTS_FAILED]), U(t[TOTAL_ABANDONED_WINDOWS]));
+		check_windows(&c, r);
 	/* The walk of the registry sees no entries, and --no-latency is nothing else. */
 	if (!r->interval && r->latency &&
 	    (!report__unobservable(r, "callbacks") || outcomes || t[TOTAL_CALLBACK_ENTRIES] ||
@@ -417,7 +435,7 @@ json_t *report__json(const struct report *r)
 		"recursion",
 		(json_int_t)r->snap->recursion, "invariants", invariants_json(r), "unobservable",
 		unobservable_json(r));
-	if (doc && report_cause__json(r, doc)) {
+	if (doc && (report_cause__json(r, doc) || report_windows__json(r, doc))) {
 		json_decref(doc);
 		return NULL;
 	}

@@ -15,6 +15,7 @@
 #include "names.h"
 #include "plan.h"
 #include "snapshot.h"
+#include "windows.h"
 
 struct report {
 	const struct snapshot *snap;
@@ -30,6 +31,8 @@ struct report {
 	int command_status;	/* as wait(2) gives it, -1: not started or not ended */
 	__u64 duration_ns;
 	const struct causes *causes; /* NULL: not asked for */
+	const struct windows *windows; /* the same, sorted */
+	const struct causes *stacks; /* what names the stacks of windows */
 };
 
 struct invariant {

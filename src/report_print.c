@@ -7,6 +7,7 @@
 
 #include "report.h"
 #include "report_cause.h"
+#include "report_windows.h"
 #include "table.h"
 #include "words.h"
 
@@ -98,6 +99,7 @@ static int print_notifications(struct printer *p)
 		{ "WHOLE MM", true },
 	};
 	struct table *t = new_table(p, columns, 7);
+	__u64 empty = 0;
 	size_t rows = 0;
 	int err = 0;
 
@@ -112,9 +114,14 @@ static int print_notifications(struct printer *p)
 		for (int c = 0; c < 4; c++)
 			cells[c + 3] = number(n[c], row->count[c]);
 		err = add(p, t, &row->key, cells);
+		empty += row->count[NOTIFICATION_EMPTY];
 		rows++;
 	}
-	return print_table(p, "Notifications", t, rows, err);
+	err = print_table(p, "Notifications", t, rows, err);
+	if (!err && empty)
+		fprintf(p->out, "Of an empty range: %ju of these notifications.\n\n",
+			(uintmax_t)empty);
+	return err;
 }
 
 static void print_avoidable(struct printer *p, const struct name_callback *c, __u64 calls,
@@ -300,6 +307,7 @@ int report__print(const struct report *r, FILE *out)
 		fprintf(out, "Process %s\n\n", process(&p, first));
 	err = print_notifications(&p);
 	err = err ? err : report_cause__print(r, p.by_process, out);
+	err = err ? err : report_windows__print(r, p.by_process, out);
 	err = err ? err : print_callbacks(&p);
 	if (!err)
 		print_unseen_callbacks(&p);

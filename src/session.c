@@ -3,6 +3,7 @@
 #include "session_impl.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ bool session__for_one_process(const struct session *s)
 {
 	const struct mmuscope_config *c = &s->config;
 
-	return c->direct && !c->paired && c->slots;
+	return c->direct && !c->paired && c->slots && !s->options.windows;
 }
 
 static struct bpf_program *start_program(const struct session *s)
@@ -45,6 +46,8 @@ static struct bpf_program *start_program(const struct session *s)
 	const bool cause = s->config.cause_every, target = session__for_one_process(s);
 	struct core_bpf *c = s->core;
 
+	if (s->options.windows)
+		return cause ? c->progs.notification_windows_cause : c->progs.notification_windows;
 	if (!target)
 		return cause ? c->progs.notification_cause : c->progs.notification_start;
 	if (s->config.latency)
@@ -62,6 +65,7 @@ static void core_targets(const struct session *s, struct core_target t[CORE_TARG
 		{ "notifications", "__mmu_notifier_invalidate_range_start",
 		  start_program(s), NULL, LINK(notification_start), NULL },
 		{ "notifications.ends", "__mmu_notifier_invalidate_range_end", NULL,
+		  s->options.windows ? PROG(window_end) :
 		  target ? PROG(target_end) : PROG(notification_end), NULL,
 		  LINK(notification_end) },
 		{ "migrations", "migrate_vma_setup", PROG(setup_leave), PROG(setup_enter),
@@ -133,6 +137,11 @@ enum status session__status(int err)
 	return loader__status(err);
 }
 
+static bool takes_stacks(const struct session *s)
+{
+	return s->options.cause_every || s->options.windows;
+}
+
 int session__open(struct session **out, const struct session_options *options)
 {
 	struct session *s;
@@ -156,7 +165,8 @@ int session__open(struct session **out, const struct session_options *options)
 		.cgroup_id = options->cgroup_id,
 		.row_shift = s->options.row_shift,
 		.latency = options->latency,
-		.paired = options->running && options->latency,
+		/* With windows each is paired by its range. */
+		.paired = options->running && options->latency && !options->windows,
 		.task_storage = loader__has_enum("bpf_func_id", "BPF_FUNC_get_current_task_btf"),
 		.has_loop = loader__has_enum("bpf_func_id", "BPF_FUNC_loop"),
 		.slots = !preemptible(),
@@ -164,8 +174,9 @@ int session__open(struct session **out, const struct session_options *options)
 			  s->options.row_shift == DEFAULT_ROW_SHIFT,
 		.cpus = s->cpus,
 		.cause_every = options->cause_every,
+		.window_limit = options->window_limit_ns,
 	};
-	s->config.stack_memo = options->cause_every && s->config.slots &&
+	s->config.stack_memo = takes_stacks(s) && s->config.slots &&
 			       loader__has_enum("bpf_func_id", "BPF_FUNC_task_pt_regs");
 	*out = s;
 	return 0;
@@ -190,7 +201,7 @@ static int set_up_plan(struct session *s)
 	if (!facts)
 		return -ENOMEM;
 	t = plan__find(&s->plan, "__mmu_notifier_invalidate_range_end");
-	if (!s->options.latency) {
+	if (!s->options.latency && !s->options.windows) {
 		t->off = true;
 		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
 	}
@@ -274,8 +285,13 @@ static int size_maps(struct session *s)
 	err = err ?: bpf_map__set_max_entries(c->maps.ring, ring);
 	err = err ?: bpf_map__set_max_entries(c->maps.cause_stacks, rows);
 	err = err ?: bpf_map__set_value_size(c->maps.cause_stacks, stack_bytes());
-	err = err ?: bpf_map__set_autocreate(c->maps.cause_stacks, s->config.cause_every);
+	err = err ?: bpf_map__set_autocreate(c->maps.cause_stacks, takes_stacks(s));
+	err = err ?: bpf_map__set_max_entries(c->maps.open_windows, rows);
+	err = err ?: bpf_map__set_max_entries(c->maps.window_reports, rows);
+	err = err ?: bpf_map__set_autocreate(c->maps.open_windows, s->options.windows);
+	err = err ?: bpf_map__set_autocreate(c->maps.window_reports, s->options.windows);
 	err = err ?: bpf_map__set_autocreate(c->maps.stack_scratch, s->config.stack_memo);
+	err = err ?: bpf_map__set_autocreate(c->maps.told, s->options.changed);
 	err = err ?: bpf_map__set_autocreate(c->maps.task_storage, s->config.task_storage);
 	err = err ?: bpf_map__set_autocreate(c->maps.task_hash, !s->config.task_storage);
 	return err;
@@ -313,11 +329,40 @@ static void start_sampling(struct session *s)
 	}
 }
 
+/* The programs that tell who subscribes, and what they watch. */
+enum { WATCH_TARGETS = 4 };
+
+struct watch_target {
+	const char *symbol;
+	struct bpf_program *prog;
+	struct bpf_link **link;
+};
+
+static void watch_targets(const struct session *s, struct watch_target t[WATCH_TARGETS])
+{
+	struct core_bpf *c = s->core;
+	const struct watch_target all[WATCH_TARGETS] = {
+		{ "mmu_interval_notifier_insert", c->progs.watch_insert, &c->links.watch_insert },
+		{ "mmu_interval_notifier_insert_locked", c->progs.watch_insert_locked,
+		  &c->links.watch_insert_locked },
+		{ "__mmu_notifier_register", c->progs.watch_register, &c->links.watch_register },
+		{ "mmu_notifier_get_locked", c->progs.watch_get, &c->links.watch_get },
+	};
+
+	memcpy(t, all, sizeof(all));
+}
+
+static bool in_kernel_btf(const char *function)
+{
+	return btf__find_by_name_kind(kernel_btf(), function, BTF_KIND_FUNC) > 0;
+}
+
 static int ring_event(void *ctx, void *data, size_t size);
 
 int session__load(struct session *s)
 {
 	struct core_target targets[CORE_TARGETS];
+	struct watch_target watches[WATCH_TARGETS];
 	int err;
 
 	s->core = core_bpf__open();
@@ -337,7 +382,15 @@ int session__load(struct session *s)
 		if (targets[i].entry)
 			bpf_program__set_autoload(targets[i].entry, on);
 	}
+	watch_targets(s, watches);
+	for (int i = 0; i < WATCH_TARGETS; i++)
+		bpf_program__set_autoload(watches[i].prog, s->options.changed &&
+								   in_kernel_btf(watches[i].symbol));
 	bpf_program__set_autoload(s->core->progs.process_exit, true);
+	/* 5.13; before it a window of a task that exits is told as still open. */
+	bpf_program__set_autoload(s->core->progs.window_task_exit,
+				  s->options.windows &&
+				  loader__has_enum("bpf_func_id", "BPF_FUNC_for_each_map_elem"));
 	bpf_program__set_autoload(s->core->progs.process_fork,
 				  s->config.scope == SCOPE_PROCESSES);
 	bpf_program__set_autoload(s->core->progs.process_exec, s->config.scope == SCOPE_PROCESS);
@@ -494,6 +547,23 @@ static int arm(struct session *s)
 	return err < 0 ? err : 0;
 }
 
+/* One that cannot be watched costs no other, and is told. */
+static void attach_watch(struct session *s)
+{
+	struct watch_target targets[WATCH_TARGETS];
+
+	watch_targets(s, targets);
+	for (int i = 0; i < WATCH_TARGETS && s->options.changed; i++) {
+		int err = -ENOENT;
+
+		if (bpf_program__autoload(targets[i].prog))
+			err = attach(targets[i].prog, targets[i].link);
+		if (err)
+			msg("who subscribes through %s() from now on is not seen: %s.",
+			    targets[i].symbol, strerror(-err));
+	}
+}
+
 int session__attach(struct session *s)
 {
 	struct core_target targets[CORE_TARGETS];
@@ -503,6 +573,9 @@ int session__attach(struct session *s)
 	err = attach(s->core->progs.module_loaded, &s->core->links.module_loaded);
 	err = err ?: attach(s->core->progs.module_gone, &s->core->links.module_gone);
 	err = err ?: attach(s->core->progs.process_exit, &s->core->links.process_exit);
+	if (bpf_program__autoload(s->core->progs.window_task_exit))
+		err = err ?: attach(s->core->progs.window_task_exit,
+				    &s->core->links.window_task_exit);
 	if (s->config.scope == SCOPE_PROCESS)
 		err = err ?: attach(s->core->progs.process_exec, &s->core->links.process_exec);
 	if (s->config.scope == SCOPE_PROCESS)
@@ -529,7 +602,10 @@ int session__attach(struct session *s)
 		return -EOPNOTSUPP;
 	}
 	err = callbacks__add_module(s, NULL);
-	return err ?: arm(s);
+	err = err ?: arm(s);
+	if (!err)
+		attach_watch(s);
+	return err;
 }
 
 /* ---- the switch ---- */
@@ -543,11 +619,21 @@ static __u64 total(const struct session *s, enum mmuscope_total t)
 	return sum;
 }
 
+static __u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
+}
+
 static bool drained(const struct session *s)
 {
-	bool ends = !s->config.paired || total(s, TOTAL_STARTS) ==
-					  total(s, TOTAL_STARTS_FAILED) + total(s, TOTAL_ENDS) +
-						  total(s, TOTAL_ABANDONED_WINDOWS);
+	bool paired = s->config.paired || s->options.windows;
+	bool ends = !paired || total(s, TOTAL_STARTS) ==
+				       total(s, TOTAL_STARTS_FAILED) + total(s, TOTAL_ENDS) +
+					       total(s, TOTAL_ABANDONED_WINDOWS) +
+					       total(s, TOTAL_OVERRUN_WINDOWS);
 
 	return ends &&
 	       total(s, TOTAL_CALLBACK_ENTRIES) ==
@@ -574,6 +660,11 @@ void session__enable(struct session *s, bool on)
 	control->enabled = 0;
 	for (int i = 0; i < DRAIN_MS && !drained(s); i++)
 		nanosleep(&ms, NULL);
+	/* What is open now stays as it is, while it is counted and looked at. */
+	if (s->options.windows) {
+		control->generation++;
+		nanosleep(&ms, NULL);
+	}
 }
 
 volatile __u32 *session__switch(struct session *s)
@@ -695,10 +786,33 @@ static int name_process(struct session *s, const struct mmuscope_ring_event *e)
 	return names__add_process(&s->names, e->tgid, e->start, comm);
 }
 
+static void tell_change(const struct session *s, const struct mmuscope_ring_event *e)
+{
+	struct session_change change = { .name = e->name };
+
+	if (!s->options.changed)
+		return;
+	switch (e->type) {
+	case RING_MODULE_LOADED:
+		change.what = CHANGE_MODULE_LOADED;
+		break;
+	case RING_MODULE_GONE:
+		change.what = CHANGE_MODULE_GONE;
+		break;
+	default:
+		change.what = CHANGE_SUBSCRIBED;
+		change.pid = (pid_t)e->tgid;
+		change.function = e->start;
+		change.notifier = e->type == RING_NOTIFIER;
+	}
+	s->options.changed(s->options.changed_ctx, &change);
+}
+
 static int ring_event(void *ctx, void *data, size_t size)
 {
 	struct session *s = ctx;
 	const struct mmuscope_ring_event *e = data;
+	int err;
 
 	if (size < sizeof(*e))
 		return 0;
@@ -706,9 +820,16 @@ static int ring_event(void *ctx, void *data, size_t size)
 	case RING_PROCESS:
 		return name_process(s, e);
 	case RING_MODULE_LOADED:
-		return callbacks__add_module(s, e->name);
+		err = callbacks__add_module(s, e->name);
+		tell_change(s, e);
+		return err;
 	case RING_MODULE_GONE:
 		callbacks__remove_module(s, e->name);
+		tell_change(s, e);
+		return 0;
+	case RING_INTERVAL:
+	case RING_NOTIFIER:
+		tell_change(s, e);
 		return 0;
 	case RING_CALLBACK:
 		return callbacks__found(s, e->start, e->tgid);
@@ -823,21 +944,60 @@ int session__snapshot(struct session *s, struct snapshot *snap)
 	return 0;
 }
 
-int session__read_stacks(const struct session *s, const struct snapshot *snap,
-			 struct causes *causes)
+static int take_open_windows(struct session *s, struct windows *windows)
 {
-	for (size_t i = 0; i < snap->row_count; i++) {
-		__u64 ip[MMUSCOPE_STACK_DEPTH] = {};
-		__u32 id = (__u32)snap->rows[i].key.what;
+	int fd = bpf_map__fd(s->core->maps.open_windows);
+	__u32 counted = s->core->data_control->control.generation - 1;
+	__u64 now = now_ns(), key, *last = NULL;
+	struct mmuscope_window w;
 
-		if (snap->rows[i].key.kind != ROW_CAUSE || causes__stack(causes, id))
+	while (!bpf_map_get_next_key(fd, last, &key)) {
+		last = &key;
+		if (bpf_map_lookup_elem(fd, &key, &w) || w.generation != counted)
 			continue;
-		if (bpf_map_lookup_elem(bpf_map__fd(s->core->maps.cause_stacks), &id, ip))
-			return -errno;
-		if (causes__add_stack(causes, id, ip))
+		w.open_ns = now - w.opened_ns;
+		windows->still_open++;
+		if (windows__add(windows, &w))
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+int session__read_windows(struct session *s, struct windows *windows, bool stopped)
+{
+	int fd = bpf_map__fd(s->core->maps.window_reports);
+	struct mmuscope_window w;
+
+	windows__clear(windows);
+	while (!bpf_map_lookup_and_delete_elem(fd, NULL, &w))
+		if (windows__add(windows, &w))
+			return -ENOMEM;
+	return stopped ? take_open_windows(s, windows) : 0;
+}
+
+static int read_stack(const struct session *s, __u32 id, struct causes *causes)
+{
+	__u64 ip[MMUSCOPE_STACK_DEPTH] = {};
+
+	if (causes__stack(causes, id))
+		return 0;
+	if (bpf_map_lookup_elem(bpf_map__fd(s->core->maps.cause_stacks), &id, ip))
+		return -errno;
+	return causes__add_stack(causes, id, ip);
+}
+
+int session__read_stacks(const struct session *s, const struct snapshot *snap,
+			 const struct windows *windows, struct causes *causes)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < snap->row_count && !err; i++)
+		if (snap->rows[i].key.kind == ROW_CAUSE)
+			err = read_stack(s, (__u32)snap->rows[i].key.what, causes);
+	for (size_t i = 0; windows && i < windows->count && !err; i++)
+		if (windows->items[i].stack >= 0)
+			err = read_stack(s, (__u32)windows->items[i].stack, causes);
+	return err;
 }
 
 const struct plan *session__plan(const struct session *s)

@@ -25,6 +25,19 @@
 #include "names.h"
 #include "plan.h"
 #include "snapshot.h"
+#include "windows.h"
+
+struct session_change {
+	enum {
+		CHANGE_MODULE_LOADED,
+		CHANGE_MODULE_GONE,
+		CHANGE_SUBSCRIBED, /* a process, for the first time with this function */
+	} what;
+	const char *name;	/* the module's, or the subscribing task's, as it calls itself */
+	pid_t pid;		/* subscribed: the process, 0: not known */
+	__u64 function;
+	bool notifier;		/* one of mmu_notifier_ops */
+};
 
 struct session_options {
 	enum mmuscope_scope scope;
@@ -37,6 +50,14 @@ struct session_options {
 	unsigned int row_shift;	/* room for 1 << row_shift rows of each kind; 0: default */
 	size_t ring_bytes;	/* 0: default; rounded up to a power of two of pages */
 	unsigned int cause_every; /* the stack of one in so many notifications; 0: none */
+	bool windows;		/* each window by itself, and how long it is open */
+	__u64 window_limit_ns;	/* that is reported of which is open for longer */
+	/*
+	 * Called by session__poll() for each change of who subscribes; may be NULL. The
+	 * plan has it already. `change` and its name are the caller's.
+	 */
+	void (*changed)(void *ctx, const struct session_change *change);
+	void *changed_ctx;
 };
 
 struct session;
@@ -77,9 +98,19 @@ int session__poll_fd(const struct session *s);
 /* Sums the counters of all CPUs since loading. The caller clears `snap`. */
 int session__snapshot(struct session *s, struct snapshot *snap);
 
-/* The stacks of the snapshot's causes that `causes` does not have yet. */
+/*
+ * What was reported of windows since the last time, into `windows`, which is emptied
+ * first; `stopped`, once, after session__enable(false): also those that are still
+ * open. The caller clears `windows`.
+ */
+int session__read_windows(struct session *s, struct windows *windows, bool stopped);
+
+/*
+ * The stacks of the snapshot's causes and of the windows (NULL: none) that `causes`
+ * does not have yet.
+ */
 int session__read_stacks(const struct session *s, const struct snapshot *snap,
-			 struct causes *causes);
+			 const struct windows *windows, struct causes *causes);
 
 /* Owned by the session, valid until the next session__poll(). */
 const struct plan *session__plan(const struct session *s);

@@ -80,11 +80,11 @@ statuses=$(sed -nE 's/^\tSTATUS_[A-Z]+ = ([0-9]+),.*/\1/p' src/msg.h | paste -sd
 is "the exit statuses" "$statuses" "0 1 2 3 4 5"
 is "mmuscope.1 has all exit statuses" "$(man_statuses mmuscope)" "$statuses"
 is "mmuscope-diff.1 has all exit statuses" "$(man_statuses mmuscope-diff)" "$statuses"
-# A limit is diff's alone; probes measures nothing that could be incomplete.
+# A limit is diff's alone.
 is "mmuscope-stat.1 has its exit statuses" "$(man_statuses mmuscope-stat)" "0 1 2 3 4"
 is "mmuscope-bench.1 has its exit statuses" "$(man_statuses mmuscope-bench)" "0 1 2 3 4"
 is "mmuscope-subscribers.1 has its exit statuses" "$(man_statuses mmuscope-subscribers)" "0 1 2 3 4"
-is "mmuscope-probes.1 has its exit statuses" "$(man_statuses mmuscope-probes)" "0 1 2 4"
+is "mmuscope-probes.1 has its exit statuses" "$(man_statuses mmuscope-probes)" "0 1 2 3 4"
 
 workloads=$("$mmuscope" bench list | sed 's/ .*//' | sort)
 is "mmuscope-bench.1 has every workload" \

@@ -10,6 +10,14 @@
  *	open:D close	/dev/hmm_dmirrorD; opened twice, there are two mirrors
  *	kvm		a guest of KVM without anything in it
  *	opens:N		/dev/hmm_dmirror0 so many times over
+ *	notifier remove	/dev/notifier_test, of kernel/module; threads have it too
+ *	act:N,P,S	N intervals of P pages, one each S pages of the range, that act on what
+ *	decline:N,P,S	they are told or decline it; 1,1,1 where it does not say
+ *	send:E,F,N	a notification of event E, of N pages from page F of the range
+ *	send-raw:E,S,T	the same from address S to T
+ *	leave:E		of the range, without an end
+ *	stay:US		the windows of those that follow stay open so long
+ *	ledger		writes what the intervals did
  *	read migrate tosys [:N]	ioctl for the range or its first N pages
  *	snapshot
  *	write touch	the CPU writes or reads a byte of each page
@@ -23,6 +31,7 @@
  *	share:FILE	a child has all memory, touches none of it, and ends with FILE
  *	reap		lets the threads go, waits for all of them and all children
  *	meet		waits until all threads are there
+ *	quit		ends the thread
  *	say:TEXT wait:FILE sleep:MS crash exit:N
  */
 #include <errno.h>
@@ -47,6 +56,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../kernel/module/notifier_test.h"
+
 #define PAGE 4096UL
 #define HUGE (2UL << 20)
 
@@ -64,7 +75,8 @@ struct state {
 	char **op;		/* the next one */
 	unsigned char *range, *buffer;
 	size_t pages;
-	int device;
+	int device, notifier;
+	uint64_t stay_us;
 };
 
 /* Threads begin when all are there and never end, so that they and their stacks
@@ -210,6 +222,74 @@ static void open_kvm(void)
 		die("/dev/kvm");
 }
 
+static void open_notifier(struct state *s)
+{
+	s->notifier = open("/dev/notifier_test", O_RDWR);
+	if (s->notifier < 0)
+		die("/dev/notifier_test");
+}
+
+static void add_intervals(struct state *s, const char *op, const char *value)
+{
+	uint64_t n[3] = { 1, 1, 1 };
+	struct notifier_test_add a = { .start = (uintptr_t)s->range };
+
+	sscanf(value, "%lu,%lu,%lu", &n[0], &n[1], &n[2]);
+	a.count = n[0];
+	a.length = n[1] * PAGE;
+	a.stride = n[2] * PAGE;
+	a.kind = strcmp(op, "act") ? NOTIFIER_TEST_DECLINE : NOTIFIER_TEST_ACT;
+	if (ioctl(s->notifier, NOTIFIER_TEST_ADD, &a))
+		die("%s", op);
+}
+
+static void send_notification(struct state *s, const char *op, const char *value)
+{
+	uint64_t n[3] = { 0, 0, s->pages };
+	struct notifier_test_notify notify = { .open_ns = s->stay_us * 1000 };
+
+	sscanf(value, "%lu,%lu,%lu", &n[0], &n[1], &n[2]);
+	notify.event = (uint32_t)n[0];
+	notify.start = (uintptr_t)s->range + n[1] * PAGE;
+	notify.end = notify.start + n[2] * PAGE;
+	if (!strcmp(op, "send-raw")) {
+		notify.start = n[1];
+		notify.end = n[2];
+	}
+	if (!strcmp(op, "leave"))
+		notify.flags = NOTIFIER_TEST_NO_END;
+	if (ioctl(s->notifier, NOTIFIER_TEST_NOTIFY, &notify))
+		die("%s", op);
+}
+
+static void write_ledger(struct state *s)
+{
+	struct notifier_test_ledger l;
+
+	if (ioctl(s->notifier, NOTIFIER_TEST_LEDGER, &l))
+		die("ledger");
+	dprintf(1, "acted %lu declined %lu\n", (unsigned long)l.acted, (unsigned long)l.declined);
+}
+
+static bool notifier(struct state *s, const char *op, const char *value)
+{
+	if (!strcmp(op, "notifier"))
+		open_notifier(s);
+	else if (!strcmp(op, "remove"))
+		close(s->notifier);
+	else if (!strcmp(op, "act") || !strcmp(op, "decline"))
+		add_intervals(s, op, value);
+	else if (!strcmp(op, "send") || !strcmp(op, "send-raw") || !strcmp(op, "leave"))
+		send_notification(s, op, value);
+	else if (!strcmp(op, "stay"))
+		s->stay_us = strtoul(value, NULL, 10);
+	else if (!strcmp(op, "ledger"))
+		write_ledger(s);
+	else
+		return false;
+	return true;
+}
+
 static void call(struct state *s, const char *op, unsigned long request, size_t pages)
 {
 	struct command c = { .addr = (uintptr_t)s->range, .ptr = (uintptr_t)s->buffer };
@@ -314,6 +394,8 @@ static void start(struct state *s, bool as_thread)
 	pthread_t t;
 
 	own->op = s->op;
+	if (as_thread)
+		own->notifier = s->notifier;
 	if (!as_thread && !fork()) {
 		own_all();
 		run(own, true);
@@ -400,7 +482,7 @@ static void one(struct state *s, const char *op, const char *value)
 {
 	size_t n = strtoul(value, NULL, 10);
 
-	if (memory(s, op, n))
+	if (memory(s, op, n) || notifier(s, op, value))
 		return;
 	if (!strcmp(op, "open"))
 		open_device(s, value);
@@ -422,6 +504,8 @@ static void one(struct state *s, const char *op, const char *value)
 		reap();
 	else if (!strcmp(op, "meet"))
 		pthread_barrier_wait(&meeting);
+	else if (!strcmp(op, "quit"))
+		sem_post(&done), syscall(SYS_exit, 0);
 	else if (!strcmp(op, "say"))
 		dprintf(1, "%s\n", value);
 	else if (!strcmp(op, "wait"))
