@@ -213,7 +213,9 @@ pack() { # FOLDER FILE
 # With --icount the TSC is one tick an instruction, by definition and not by a
 # calibration that is a few ppm off; the local APIC's timer, whose calibration
 # spins for two seconds of ours, is left out; and addresses repeat.
-clock_args=
+# Without it a guest that gets no processor for long would find that its timer does
+# not work, and panic; where it was built for EFI, in its own restart, for ever.
+clock_args="no_timer_check reboot=t "
 [ -z "$icount" ] || clock_args="tsc_early_khz=1000000 nolapic_timer norandmaps "
 
 # start ACCEL SECONDS INITRD: QEMU in the background. Its files are $tmp/{console,
