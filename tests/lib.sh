@@ -8,7 +8,8 @@
 #   run COMMAND [ARG]...          runs it; its output is in $out, $err, $status
 #   skip_all REASON               the whole file
 #   skip NAME REASON              one test
-#   vm VARIANT [VM-OPTION]... -- COMMAND...    runs it in a guest of 6.1 (`run vm ...`)
+#   vm VARIANT [VM-OPTION]... -- COMMAND...    runs it in a guest of 6.1 (`run vm ...`);
+#       VARIANT `stock` is Debian's own kernel
 # Each file has a folder of its own, $tmp, which goes at the end.
 # shellcheck disable=SC2034 # the tests use them
 
@@ -88,6 +89,10 @@ vm() {
 		options+=("$1")
 		shift
 	done
-	kernel=$("$ROOT/scripts/kernel-build.sh" --line 6.1 --variant "$variant" --print-dir) || return 125
+	if [ "$variant" = stock ]; then
+		kernel=$("$ROOT/scripts/kernel-stock.sh" --line 6.1 --print-dir) || return 125
+	else
+		kernel=$("$ROOT/scripts/kernel-build.sh" --line 6.1 --variant "$variant" --print-dir) || return 125
+	fi
 	"$ROOT/scripts/vm-run.sh" ${options[@]+"${options[@]}"} "$kernel" "$@"
 }
