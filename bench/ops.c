@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,6 +104,22 @@ static pid_t fork_and_switch_off(volatile __u32 *counting, int fd, void *byte)
 	return (pid_t)pid;
 }
 
+/*
+ * A task that was preempted finds its processor in its rseq area, which the kernel
+ * writes on the way back to it: after a fork that is a COW fault, with a
+ * notification, now and then (__rseq_handle_notify_resume(), kernel/rseq.c; where
+ * CONFIG_RSEQ is off nothing is registered). The length is that of the
+ * registration, which the C library does not tell; without it the kernel refuses.
+ */
+static void leave_rseq(void)
+{
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	for (unsigned int size = 32; __rseq_size && size <= 256; size += 32)
+		if (!syscall(SYS_rseq, area, size, RSEQ_FLAG_UNREGISTER, RSEQ_SIG))
+			return;
+}
+
 /* Gives every page that the child shares, but for the range, a copy of our own. */
 static int unshare_rest(struct run *run)
 {
@@ -136,6 +153,7 @@ int ops__fork(struct run *run, struct ops *ops, struct sample *sample)
 	__u64 start;
 	int err;
 
+	leave_rseq();
 	if (pipe(ops->to_child))
 		return run__failed(run, "pipe", -errno);
 	err = count_copied(ops);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "kernel_info.h"
@@ -434,6 +435,11 @@ enum status bench__run(const struct bench_options *o, json_t **doc)
 	int err;
 
 	*doc = NULL;
+	/*
+	 * Where huge pages are for all, khugepaged would make some of the workload's
+	 * memory, each with a notification, in its own time.
+	 */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	err = session__open(&s, &so);
 	err = err ? err : session__load(s);
 	err = err ? err : session__attach(s);

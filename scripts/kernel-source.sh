@@ -8,10 +8,11 @@
 # stay as they are.
 #
 #   --line LINE   5.10, 6.1, 6.12 or 7.2
-#   --update      fetch again: the suite may have a newer one
+#   --update      fetch a newer one, if the suite has it
 #   --no-fetch    fail if it is not there yet
 #
-# Exit status: 3 if the suite has no such line any more.
+# Exit status: 3 if the suite has no such line any more; 4 if the mirror cannot be
+# reached.
 # example: scripts/kernel-source.sh --line 7.2
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -31,33 +32,42 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ -n "$line" ] || usage_error "needs --line."
-[ -n "${ARCHIVE_SUITES[$line]-}" ] ||
-	usage_error "Debian has no line '$line': it has $(printf '%s\n' "${!ARCHIVE_SUITES[@]}" | sort -V | paste -sd' ')."
+archive_check_line "$line"
+[ -z "$update" ] || [ -z "$no_fetch" ] || usage_error "takes --update or --no-fetch, not both."
 
 package=linux-source-$line
 installed=/usr/src/$package.tar.xz
-fetched=$CACHE/archive/$package.tar.xz
+fetched=$ARCHIVE/$package.tar.xz
 if [ -e "$installed" ]; then
 	echo "$installed"
 	exit
 fi
-[ -z "$no_fetch" ] || [ -e "$fetched" ] ||
+# It is moved there when it is whole.
+is_there() { [ -e "$fetched" ] && [ -z "$update" ]; }
+[ -z "$no_fetch" ] || is_there ||
 	die "the source of $line is not there: run scripts/kernel-source.sh --line $line."
-make_dir "$CACHE/archive"
-exec {lock}> "$fetched.lock"
-flock "$lock"
-if [ ! -e "$fetched" ] || [ -n "$update" ]; then
-	tmp=$(mktemp -d "$CACHE/archive/new.XXXXXX")
-	trap 'rm -rf "$tmp"' EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
-	say "$line: fetching its source from Debian's ${ARCHIVE_SUITES[$line]%% *} ..."
-	archive_update "$line"
-	deb=$(archive_fetch "$line" "$package" "$tmp") || exit
-	dpkg-deb --fsys-tarfile "$deb" | tar -C "$tmp" -x "./usr/src/$package.tar.xz" ||
-		die "the package $package cannot be unpacked: is the disk that holds $CACHE full?"
-	mv "$tmp/usr/src/$package.tar.xz" "$fetched"
-	say "$line: $(basename "$deb")"
+if is_there; then
+	echo "$fetched"
+	exit
+fi
+archive_open "$line"
+# Another may have fetched it while we waited.
+if ! is_there; then
+	say "$line: fetching its source from Debian's $archive_suite ..."
+	archive_update
+	version=$(archive_version "$package")
+	[ -n "$version" ] || archive_gone "$package"
+	if [ -e "$fetched" ] && [ "$(cat "$fetched.version" 2> /dev/null)" = "$version" ]; then
+		say "$line: $version is the newest, and already there."
+	else
+		archive_fetch "$package"
+		dpkg-deb --fsys-tarfile "$ARCHIVE_NEW/$package"_*.deb 2> "$archive_log" |
+			tar -C "$ARCHIVE_NEW" -x "./usr/src/$package.tar.xz" 2>> "$archive_log" ||
+			archive_bad "$package"
+		rm -f "$fetched.version"
+		mv "$ARCHIVE_NEW/usr/src/$package.tar.xz" "$fetched"
+		echo "$version" > "$fetched.version"
+		say "$line: fetched $version."
+	fi
 fi
 echo "$fetched"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # usage: scripts/vm-run.sh [OPTION]... KERNEL -- COMMAND [ARG]...
 #
-# Boots KERNEL (a folder of scripts/kernel-build.sh, or a bzImage) in QEMU and
-# runs COMMAND in it as root, with the tool, its libraries and the kernel's
-# modules. The command's stdout, stderr and exit status become ours.
+# Boots KERNEL (a folder of scripts/kernel-build.sh or kernel-stock.sh, or a bzImage)
+# in QEMU and runs COMMAND in it as root, with the tool, its libraries and the
+# kernel's modules. The command's stdout, stderr and exit status become ours.
 #
 #   --icount              one nanosecond of the guest is one instruction of it
 #   --accel auto|kvm|tcg  auto: KVM where it truly starts a guest, else TCG
@@ -17,7 +17,8 @@
 #                         needs, into the guest (as /root/NAME)
 #   --copy-out PATH:FILE  fetch a file or folder of the guest when the command ended
 #   --bpftrace            bpftrace is there too
-#   --no-test-hmm         do not load test_hmm
+#   --no-test-hmm         do not load test_hmm, which stock kernels do not have
+#   --module NAME         load a module, and before it what it depends on
 #   --kvm-modules         load KVM for AMD, which TCG has and real processors may
 #                         not: TCG unless --accel says otherwise
 #   --rdma                load RDMA and its device of software, rxe0, on the loopback
@@ -41,7 +42,7 @@ set -euo pipefail
 FAILED=125 USAGE_ERROR=125
 
 icount='' accel=auto cpus=1 mem=1024 nodes=1 timeout=300 bpftrace='' test_hmm=1 kvm_modules='' rdma='' hide_btf='' append='' log=''
-add=() out_paths=() out_files=()
+add=() modules=() out_paths=() out_files=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--icount) icount=1 ;;
@@ -49,6 +50,7 @@ while [ $# -gt 0 ]; do
 	--no-test-hmm) test_hmm='' ;;
 	--kvm-modules) kvm_modules=1 ;;
 	--rdma) rdma=1 ;;
+	--module) need "$@"; modules+=("$2"); shift ;;
 	--no-btf) hide_btf=1 ;;
 	--accel) need "$@"; accel=$2; shift ;;
 	--cpus) need "$@"; cpus=$2; shift ;;
@@ -92,7 +94,7 @@ else
 	image=$kernel/bzImage
 fi
 [ -r "$image" ] || die "there is no kernel at $image: build one with scripts/kernel-build.sh."
-for program in qemu-system-x86_64 cpio busybox; do
+for program in qemu-system-x86_64 cpio busybox readelf; do
 	command -v $program > /dev/null || die "$program is not installed: run scripts/setup.sh."
 done
 
@@ -150,8 +152,34 @@ put_rdma() {
 	put "$(command -v rdma)" /bin/rdma
 }
 
+# load NAME WHY: adds the files of a module, and before them those of the modules
+# that it depends on, to $loads, in the order in which insmod takes them. Each
+# module says itself what it depends on.
+loads=()
+load() {
+	local file=$kernel/modules/$1.ko needs
+
+	[ -e "$file" ] || die "there is no module $file$2."
+	[[ " ${loads[*]-} " != *" $1.ko "* ]] || return 0
+	needs=$(readelf -p .modinfo "$file" | sed -nE 's/^ *\[ *[0-9a-f]+\]  depends=//p') ||
+		die "$file is not a module."
+	for needs in ${needs//,/ }; do
+		load "$needs" ", which $1 depends on"
+	done
+	loads+=("$1.ko")
+}
+
+# What the ports to the host depend on, where the kernel has it as modules.
+load_ports() {
+	local name
+
+	for name in virtio_pci virtio_console; do
+		[ ! -e "$kernel/modules/$name.ko" ] || load $name ""
+	done
+}
+
 make_root() {
-	local module wanted=() spec
+	local module spec ports stock=''
 
 	mkdir -p "$root"/{bin,dev,etc,proc,root,run,sys,tmp,usr/bin,home/user,vm/modules}
 	put "$(command -v busybox)" /bin/busybox
@@ -159,31 +187,31 @@ make_root() {
 	printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' \
 		'user:x:1000:1000:user:/home/user:/bin/sh' > "$root/etc/passwd"
 	printf '%s\n' 'root:x:0:' 'user:x:1000:' > "$root/etc/group"
-	for module in "$kernel"/modules/*.ko; do
-		[ -e "$module" ] && put "$module" "/vm/modules/$(basename "$module")"
+	load_ports
+	ports=${loads[*]-}
+	loads=()
+	if grep -qsx 'variant stock' "$kernel/manifest"; then
+		stock=1
+		[ -z "$test_hmm" ] ||
+			say "$PROG: $(basename "$kernel") is a stock kernel, without test_hmm (--no-test-hmm says the same)."
+		test_hmm=''
+	fi
+	[ -z "$test_hmm" ] || load test_hmm " (--no-test-hmm does without it)"
+	for module in ${modules[@]+"${modules[@]}"}; do
+		load "$module" ""
 	done
-	if [ -n "$test_hmm" ]; then
-		[ -e "$root/vm/modules/test_hmm.ko" ] ||
-			die "there is no module $kernel/modules/test_hmm.ko (--no-test-hmm does without it)."
-		wanted+=(test_hmm.ko)
-	fi
-	if [ -n "$kvm_modules" ]; then
-		# insmod resolves nothing: in the order in which they need each other.
-		for module in irqbypass.ko kvm.ko kvm-amd.ko; do
-			[ -e "$root/vm/modules/$module" ] ||
-				die "there is no module $kernel/modules/$module: the kernel was built without KVM."
-			wanted+=("$module")
-		done
-	fi
+	[ -z "$kvm_modules" ] || load kvm-amd ": the kernel was built without KVM"
 	if [ -n "$rdma" ]; then
-		for module in ib_core.ko ib_uverbs_support.ko ib_uverbs.ko \
-			udp_tunnel.ko ip6_udp_tunnel.ko rdma_rxe.ko; do
-			[ -e "$root/vm/modules/$module" ] ||
-				die "there is no module $kernel/modules/$module: the kernel was built without RDMA, line 7.2 has it."
-			wanted+=("$module")
-		done
+		load ib_uverbs ": the kernel was built without RDMA, line 7.2 has it"
+		load rdma_rxe ": the kernel was built without RDMA on a software device, line 7.2 has it"
 		put_rdma
 	fi
+	for module in "$kernel"/modules/*.ko; do
+		[ -e "$module" ] || continue
+		# A stock kernel's are ten times as many as a guest needs.
+		[[ -z $stock || " $ports ${loads[*]-} " = *" ${module##*/} "* ]] || continue
+		put "$module" "/vm/modules/${module##*/}"
+	done
 	[ ! -x "$ROOT/build/mmuscope" ] || put "$ROOT/build/mmuscope" /bin/mmuscope
 	[ ! -x "$kernel/hmm-tests" ] || put "$kernel/hmm-tests" /bin/hmm-tests
 	[ -z "$bpftrace" ] || put "$(command -v bpftrace || echo bpftrace)" /bin/bpftrace
@@ -194,7 +222,7 @@ make_root() {
 		esac
 	done
 	{
-		echo "PROBE= ICOUNT=$icount HIDE_BTF=$hide_btf RDMA=$rdma MODULES='${wanted[*]-}'"
+		echo "PROBE= ICOUNT=$icount HIDE_BTF=$hide_btf RDMA=$rdma PORTS='$ports' MODULES='${loads[*]-}'"
 		echo "export MMUSCOPE_ACCEL=$accel${icount:+ MMUSCOPE_CLOCK=guest-insn}"
 	} > "$root/vm/settings"
 	printf '%s\n' ${out_paths[@]+"${out_paths[@]}"} | sed '/^$/d' > "$root/vm/copy-out"
@@ -209,7 +237,9 @@ pack() { # FOLDER FILE
 # With --icount the TSC is one tick an instruction, by definition and not by a
 # calibration that is a few ppm off; the local APIC's timer, whose calibration
 # spins for two seconds of ours, is left out; and addresses repeat.
-clock_args=
+# Without it a guest that gets no processor for long would find that its timer does
+# not work, and panic; where it was built for EFI, in its own restart, for ever.
+clock_args="no_timer_check reboot=t "
 [ -z "$icount" ] || clock_args="tsc_early_khz=1000000 nolapic_timer norandmaps "
 
 # Nodes without a processor are nodes all the same. The first has what remains of
@@ -228,7 +258,6 @@ if [ "$nodes" -gt 1 ]; then
 	done
 fi
 
-# no_timer_check: on a busy host the kernel's check of its timer fails, and it panics.
 # start ACCEL SECONDS INITRD: QEMU in the background. Its files are $tmp/{console,
 # out,err,copy,report}; virtio's notifications are synchronous, so that all
 # that was written is there when the guest has powered off.
@@ -247,7 +276,7 @@ start() {
 		qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
 		-machine pc,usb=off,vmport=off,i8042=off "${accel_args[@]}" -smp "$smp" -m "$mem" \
 		${node_args[@]+"${node_args[@]}"} -kernel "$image" -initrd "$3" \
-		-append "console=ttyS0 ignore_loglevel panic=-1 oops=panic hung_task_panic=1 no_timer_check random.trust_cpu=on $clock_args$append" \
+		-append "console=ttyS0 ignore_loglevel panic=-1 oops=panic hung_task_panic=1 random.trust_cpu=on $clock_args$append" \
 		-chardev "file,id=console,path=$tmp/console" -serial chardev:console \
 		-device virtio-serial-pci,ioeventfd=off,max_ports=8 "${ports[@]}" \
 		< /dev/null > "$tmp/qemu" 2>&1 &
@@ -265,15 +294,20 @@ finish() { # waits for QEMU; its exit status
 # A /dev/kvm may be there and yet start no guest. Try it once, and remember the
 # answer for as long as this host is up.
 kvm_works() {
-	local answer_file answer=no
+	local answer_file answer=no module
 
 	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 1
 	answer_file=$CACHE/kvm-$(cat /proc/sys/kernel/random/boot_id)
 	if [ ! -s "$answer_file" ]; then
-		mkdir -p "$tmp/probe"/{bin,dev,proc,run,sys,tmp,vm}
+		mkdir -p "$tmp/probe"/{bin,dev,proc,run,sys,tmp,vm/modules}
 		ln -s "$(command -v busybox)" "$tmp/probe/bin/busybox"
 		ln -s "$ROOT/scripts/guest-init" "$tmp/probe/init"
-		echo PROBE=1 > "$tmp/probe/vm/settings"
+		load_ports
+		for module in ${loads[@]+"${loads[@]}"}; do
+			ln -s "$(readlink -e "$kernel/modules/$module")" "$tmp/probe/vm/modules/$module"
+		done
+		echo "PROBE=1 PORTS='${loads[*]-}'" > "$tmp/probe/vm/settings"
+		loads=()
 		pack "$tmp/probe" "$tmp/probe.cpio"
 		start kvm 3 "$tmp/probe.cpio"
 		if finish && grep -q alive "$tmp/report"; then
@@ -303,7 +337,8 @@ tail_pids=()
 splat='BUG:|WARNING:|Oops|general protection fault[:,]|KASAN|UBSAN|KCSAN|kernel BUG|INFO: (possible|rcu|task|suspicious)|possible .* detected|rcu.* stall|blocked for more than|soft lockup|hard LOCKUP|Call Trace|Kernel panic|Unable to handle|cut here'
 if grep -aqE "$splat" "$tmp/console"; then
 	first=$(grep -anE -m 1 "$splat" "$tmp/console" | cut -d: -f1)
-	tail -n "+$((first > 3 ? first - 3 : 1))" "$tmp/console" | head -n 80 >&2
+	# Of a console of any length, and without a SIGPIPE that would be our exit status.
+	sed -n "$((first > 3 ? first - 3 : 1)),$((first + 76))p" "$tmp/console" >&2
 	die "the kernel of the guest reported a fault (above); the run has failed."
 fi
 # QEMU waits for room that never comes.

@@ -8,7 +8,8 @@
 #   run COMMAND [ARG]...          runs it; its output is in $out, $err, $status
 #   skip_all REASON               the whole file
 #   skip NAME REASON              one test
-#   vm VARIANT [VM-OPTION]... -- COMMAND...    runs it in a guest of $LINE (`run vm ...`)
+#   vm VARIANT [VM-OPTION]... -- COMMAND...    runs it in a guest of $LINE (`run vm ...`);
+#       VARIANT `stock` is Debian's own kernel
 #   has VARIANT                   it is to be tested: all of 6.1, and what is built of others
 # LINE is the line of kernels: as the environment says, else as the name of the folder
 # through which the test was started (build/vm-7.2, a link), else 6.1.
@@ -98,6 +99,10 @@ vm() {
 		options+=("$1")
 		shift
 	done
-	kernel=$("$ROOT/scripts/kernel-build.sh" --line "$LINE" --variant "$variant" --print-dir) || return 125
+	if [ "$variant" = stock ]; then
+		kernel=$("$ROOT/scripts/kernel-stock.sh" --line "$LINE" --print-dir) || return 125
+	else
+		kernel=$("$ROOT/scripts/kernel-build.sh" --line "$LINE" --variant "$variant" --print-dir) || return 125
+	fi
 	"$ROOT/scripts/vm-run.sh" ${options[@]+"${options[@]}"} "$kernel" "$@"
 }

@@ -11,7 +11,8 @@ for script in scripts/*.sh scripts/guest-init .ci/run tests/lib.sh tests/*/*.t; 
 	like "$script: licence" "$(sed -n 2p "$script")" '^# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause$'
 done
 for script in scripts/*.sh; do
-	[ "$script" != scripts/lib.sh ] || continue
+	# Those are sourced.
+	[[ $script != scripts/@(lib|archive).sh ]] || continue
 	run "$script" -h
 	is "$script -h" "$status" 0
 	like "$script -h: usage" "$out" "^usage: $script "

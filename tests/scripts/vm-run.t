@@ -16,6 +16,24 @@ is "no kernel: exit status" "$status" 125
 like "no kernel: sentence" "$err" 'no kernel at /nowhere/bzImage: build one with scripts/kernel-build.sh'
 run "$ROOT/scripts/vm-run.sh" /nowhere true
 is "no --: usage" "$status" 125
+# What a module depends on it says itself.
+mkdir -p "$tmp/kernel/modules"
+touch "$tmp/kernel/bzImage"
+printf 'const char m[] __attribute__((section(".modinfo"))) = "depends=two,three";\n' |
+	gcc -c -x c - -o "$tmp/kernel/modules/one.ko"
+run "$ROOT/scripts/vm-run.sh" --accel tcg --no-test-hmm --module one "$tmp/kernel" -- true
+is "a module's module is not there" "$status $err" \
+	"125 vm-run.sh: there is no module $tmp/kernel/modules/two.ko, which one depends on."
+run "$ROOT/scripts/vm-run.sh" --accel tcg --kvm-modules --no-test-hmm "$tmp/kernel" -- true
+is "a kernel without KVM" "$status $err" \
+	"125 vm-run.sh: there is no module $tmp/kernel/modules/kvm-amd.ko: the kernel was built without KVM."
+run "$ROOT/scripts/vm-run.sh" --accel tcg "$tmp/kernel" -- true
+is "a kernel without test_hmm" "$status $err" \
+	"125 vm-run.sh: there is no module $tmp/kernel/modules/test_hmm.ko (--no-test-hmm does without it)."
+echo 'variant stock' > "$tmp/kernel/manifest"
+run "$ROOT/scripts/vm-run.sh" --accel tcg --module one "$tmp/kernel" -- true
+is "a stock kernel has none, which is said" "$(head -n 1 <<< "$err")" \
+	"vm-run.sh: kernel is a stock kernel, without test_hmm (--no-test-hmm says the same)."
 if [ -n "${MMUSCOPE_QUICK:-}" ]; then
 	skip "guests" "--quick"
 	done_testing
