@@ -173,7 +173,7 @@ struct mmuscope_lone_interval {
 	__u32 declines;
 	__u32 epoch;		/* control.registry_epoch */
 	__u32 owner;		/* enum mmuscope_owner_reader */
-	__u32 pad0;
+	__u32 no_sequence;
 	__u64 pad[2];
 };
 
@@ -183,7 +183,7 @@ struct mmuscope_callback_id {
 	__u32 declines;		/* 1 << event, as src/drivers.h has it */
 	__u32 owner;		/* enum mmuscope_owner_reader */
 	__u32 seen;		/* by probes of its own: the walk passes over it */
-	__u32 pad;
+	__u32 no_sequence;	/* its sequence number says nothing, see src/drivers.h */
 };
 
 /* Where a driver keeps the owner of its device-private memory, see outcome.bpf.h. */
@@ -191,6 +191,10 @@ enum mmuscope_owner_reader {
 	OWNER_OF_MIGRATION = 0,	/* not read: taken from the migration that the task has open */
 	OWNER_TEST_HMM,
 	OWNER_NOUVEAU,
+	OWNER_NOUVEAU_FAULT,	/* the interval that nouveau has while it handles a fault */
+	OWNER_AMDGPU,
+	OWNER_XE_SVM,
+	OWNER_XE_USERPTR,
 };
 
 struct mmuscope_cpu {

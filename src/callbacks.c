@@ -101,11 +101,18 @@ static int prepare_work(struct callback_bpf *skel, const struct plan_target *wor
 	return bpf_program__set_attach_target(skel->progs.work_fentry, 0, work->symbol);
 }
 
+static struct bpf_link *attach_kprobe(struct bpf_program *prog, bool at_return,
+				      const struct plan_target *t)
+{
+	LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = at_return, .offset = t->address);
+
+	return bpf_program__attach_kprobe_opts(prog, t->address ? NULL : t->symbol, &opts);
+}
+
 static int attach_work(struct watch *w, const struct plan_target *work)
 {
 	w->work = work->source == PLAN_KPROBE
-			  ? bpf_program__attach_kprobe(w->skel->progs.work_kprobe, false,
-						       work->symbol)
+			  ? attach_kprobe(w->skel->progs.work_kprobe, false, work)
 			  : bpf_program__attach(w->skel->progs.work_fentry);
 	return w->work ? 0 : -errno;
 }
@@ -114,9 +121,9 @@ static int attach_work(struct watch *w, const struct plan_target *work)
 static int attach_handlers(struct watch *w, const struct handlers *h, const struct plan_target *t)
 {
 	if (t->source == PLAN_KPROBE) {
-		w->leave = bpf_program__attach_kprobe(h->leave, true, t->symbol);
+		w->leave = attach_kprobe(h->leave, true, t);
 		if (w->leave)
-			w->enter = bpf_program__attach_kprobe(h->enter, false, t->symbol);
+			w->enter = attach_kprobe(h->enter, false, t);
 		return w->enter ? 0 : -errno;
 	}
 	w->leave = bpf_program__attach(h->leave);
@@ -148,10 +155,13 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	w->skel = callback_bpf__open();
 	if (!w->skel)
 		return -ENOMEM;
-	always = work && (s->contended || w->id >= LAST_WORK_BIT);
+	/* Where the sequence number says nothing there is no other evidence to begin with. */
+	always = work && (s->contended || is_notifier(driver) || driver->no_sequence ||
+			  w->id >= LAST_WORK_BIT);
 	w->skel->rodata->callback_id = (__u32)w->id;
 	w->skel->rodata->callback_declines = driver->declines;
 	w->skel->rodata->callback_owner = driver->owner;
+	w->skel->rodata->callback_no_sequence = driver->no_sequence;
 	w->skel->rodata->callback_work_bit = work ? work_bit(w->id) : 0;
 	*(struct mmuscope_config *)&w->skel->rodata->cfg = s->config;
 	handlers = choose_handlers(s, w->skel, driver, t->source, w->id);
@@ -203,6 +213,7 @@ static int watch_by_walk(struct session *s, struct watch *w, const struct plan_t
 		.what = (__u64)w->id,
 		.declines = w->driver->declines,
 		.owner = w->driver->owner,
+		.no_sequence = w->driver->no_sequence,
 	};
 	int err;
 
@@ -244,14 +255,9 @@ static void watch__close(struct watch *w)
 /* As own_owner() of bpf/outcome.bpf.h decides it. */
 static bool owner_is_read(const struct driver_callback *d)
 {
-	switch (d->owner) {
-	case OWNER_TEST_HMM:
-		return module_has_struct(d->module, "dmirror");
-	case OWNER_NOUVEAU:
-		return module_has_struct(d->module, "nouveau_svmm");
-	default:
-		return false;
-	}
+	const struct owner_layout *layout = driver__owner_layout(d->owner);
+
+	return layout && module_has_struct(layout->module, layout->type);
 }
 
 static int attach(struct session *s, struct watch *w, const struct plan_target *t)
@@ -351,6 +357,22 @@ static int plan_module(struct plan *plan, const char *module)
 	return 0;
 }
 
+/*
+ * Something points to a callback, so no compiler inlines it away: what neither kallsyms
+ * nor BTF has its driver does not have.
+ */
+static void mark_absent(struct plan_target *t)
+{
+	const struct driver_callback *d = driver__find(t->symbol, t->module);
+	char releases[64] = "";
+
+	if (d)
+		driver__releases(d, releases, sizeof(releases));
+	t->absent = true;
+	snprintf(t->reason, sizeof(t->reason), "not in this kernel%s%s", releases[0] ? ": " : "",
+		 releases);
+}
+
 static void decide(struct session *s, struct plan_target *t, struct symbol_facts *facts)
 {
 	struct plan_target *known = plan__find(&s->plan, t->symbol);
@@ -363,6 +385,8 @@ static void decide(struct session *s, struct plan_target *t, struct symbol_facts
 		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
 	}
 	plan__decide(t, facts, evidence ? RUNG_PROBES : callback_rungs(s));
+	if (!evidence && facts->module_loaded && !facts->in_kallsyms && !facts->in_btf)
+		mark_absent(t);
 	if (!known)
 		known = plan__add(&s->plan, t->metric, t->symbol, t->module);
 	if (known)
@@ -448,7 +472,7 @@ static int watch_found(struct session *s, const struct name_callback *name, __u6
 	driver = make_driver(s, name, kind);
 	if (!driver || !plan__add(&plan, "callbacks", driver->symbol, driver->module))
 		goto cleanup;
-	symbol_facts__read(&facts, &plan, false);
+	symbol_facts__read(&facts, &plan, true);
 	facts.address = address;
 	decide(s, &plan.targets[0], &facts);
 	err = watch_callback(s, driver, &facts, callback_rungs(s));
