@@ -116,5 +116,6 @@ int main(void)
 		cmocka_unit_test(owners_are_where_the_driver_is),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("drivers", tests, NULL, NULL);
 }
