@@ -8,18 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "dmirror.h"
 #include "floor.h"
 #include "kernel_info.h"
-#include "session.h"
-#include "snapshot.h"
-#include "workload.h"
-
-#define ROUNDS 5
+#include "watched.h"
 
 enum watcher_kind { WATCH_NOTHING, WATCH_FLOOR, WATCH_SESSION, WATCH_BPFTRACE };
 
@@ -95,143 +90,13 @@ static const struct watcher watchers[] = {
 
 #define WATCHERS (sizeof(watchers) / sizeof(watchers[0]))
 
-/* Cost of one iteration, median of the rounds: a timer tick in one of them does not count. */
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static double loop(unsigned char *page, unsigned int iterations)
-{
-	double round[ROUNDS];
-
-	for (int r = 0; r < ROUNDS; r++) {
-		__u64 start = run__clock();
-
-		for (unsigned int i = 0; i < iterations; i++) {
-			*(volatile unsigned char *)page = 1;
-			madvise(page, PAGE_BYTES, MADV_DONTNEED);
-		}
-		round[r] = (double)(run__clock() - start) / iterations;
-	}
-	qsort(round, ROUNDS, sizeof(round[0]), by_value);
-	return round[ROUNDS / 2];
-}
-
-/*
- * The process that is watched. It is one of its own, because attaching maps memory,
- * and the more mappings a process has the longer madvise() takes to find one: in
- * our own process the watcher's mappings would seem to be the cost of watching.
- */
-struct worker {
-	pid_t pid;
-	int go, cost;		/* pipes: a byte starts a measurement, a double comes back */
-};
-
-/* In the child: mirrors a page, says 0 or an errno, then measures as often as it is told. */
-static void work(const struct worker *w, unsigned int device, unsigned int iterations)
-{
-	unsigned char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct dmirror mirror;
-	double cost;
-	char byte;
-
-	cost = page == MAP_FAILED ? -errno : dmirror__open(&mirror, device);
-	if (!cost) {
-		madvise(page, PAGE_BYTES, MADV_NOHUGEPAGE);
-		loop(page, iterations); /* warm-up */
-	}
-	while (write(w->cost, &cost, sizeof(cost)) == sizeof(cost) && read(w->go, &byte, 1) == 1)
-		cost = loop(page, iterations);
-	_exit(0);
-}
-
-static int worker__measure(const struct worker *w, double *cost)
-{
-	if (write(w->go, "", 1) != 1 || read(w->cost, cost, sizeof(*cost)) != sizeof(*cost))
-		return -ESRCH;
-	return 0;
-}
-
-static int worker__start(struct worker *w, unsigned int device, unsigned int iterations)
-{
-	int go[2] = { -1, -1 }, cost[2] = { -1, -1 };
-	double err = -EIO;
-
-	if (pipe2(go, O_CLOEXEC) || pipe2(cost, O_CLOEXEC))
-		return -errno;
-	w->pid = fork();
-	if (!w->pid) {
-		*w = (struct worker){ .go = go[0], .cost = cost[1] };
-		close(go[1]);
-		close(cost[0]);
-		work(w, device, iterations);
-	}
-	close(go[0]);
-	close(cost[1]);
-	w->go = go[1];
-	w->cost = cost[0];
-	if (w->pid < 0)
-		return -errno;
-	return read(w->cost, &err, sizeof(err)) == sizeof(err) ? (int)err : -ESRCH;
-}
-
-/* Closing the pipe ends it. */
-static void worker__end(struct worker *w)
-{
-	close(w->go);
-	close(w->cost);
-	if (w->pid > 0)
-		waitpid(w->pid, NULL, 0);
-}
-
-/* Also proves that it counted: a watcher that sees nothing is cheap for a bad reason. */
-static int with_session(const struct watcher *w, const struct worker *worker,
-			unsigned int iterations, double *cost)
-{
-	struct session_options options = w->session;
-	bool mine = !options.pid;
-	struct snapshot snap = {};
-	struct snapshot_sums sums;
-	struct session *s = NULL;
-	__u64 want = mine && !w->off ? (__u64)iterations * ROUNDS : 0;
-	int err;
-
-	if (mine && options.scope == SCOPE_PROCESS)
-		options.pid = worker->pid;
-	err = session__open(&s, &options);
-	err = err ? err : session__load(s);
-	err = err ? err : session__attach(s);
-	if (!err) {
-		if (!w->off)
-			session__enable(s, true);
-		err = worker__measure(worker, cost);
-		session__enable(s, false);
-		err = err ? err : session__snapshot(s, &snap);
-	}
-	if (!err) {
-		snapshot__sum(&snap, &sums);
-		if (options.scope != SCOPE_ALL && sums.delivered != want) {
-			msg("'%s' counted %ju callbacks where %ju were made.", w->name,
-			    (uintmax_t)sums.delivered, (uintmax_t)want);
-			err = -EIO;
-		}
-	}
-	snapshot__clear(&snap);
-	session__free(s);
-	return err;
-}
-
-static int with_floor(const struct watcher *w, const struct worker *worker, double *cost)
+static int with_floor(const struct watcher *w, const struct watched *worker, double *cost)
 {
 	struct floor *f;
 	int err = floor__attach(&f, w->floor);
 
 	if (!err)
-		err = worker__measure(worker, cost);
+		err = watched__measure(worker, cost);
 	floor__free(f);
 	return err;
 }
@@ -266,13 +131,13 @@ static int start_bpftrace(const char *script, pid_t *pid, int *out)
 	return 0;
 }
 
-static int with_bpftrace(const struct watcher *w, const struct worker *worker, double *cost)
+static int with_bpftrace(const struct watcher *w, const struct watched *worker, double *cost)
 {
 	pid_t pid = -1;
 	int out = -1, err = start_bpftrace(w->script, &pid, &out);
 
 	if (!err)
-		err = worker__measure(worker, cost);
+		err = watched__measure(worker, cost);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
@@ -281,18 +146,19 @@ static int with_bpftrace(const struct watcher *w, const struct worker *worker, d
 	return err;
 }
 
-static int measure(const struct watcher *w, const struct worker *worker,
+static int measure(const struct watcher *w, const struct watched *worker,
 		   unsigned int iterations, double *cost)
 {
 	switch (w->kind) {
 	case WATCH_FLOOR:
 		return with_floor(w, worker, cost);
 	case WATCH_SESSION:
-		return with_session(w, worker, iterations, cost);
+		return watched__measure_with(worker, &w->session, w->off, w->name,
+					     (__u64)iterations * WATCHED_ROUNDS, cost);
 	case WATCH_BPFTRACE:
 		return with_bpftrace(w, worker, cost);
 	default:
-		return worker__measure(worker, cost);
+		return watched__measure(worker, cost);
 	}
 }
 
@@ -308,12 +174,20 @@ static json_t *watcher_json(const struct watcher *w, int err, double cost, doubl
 			 err ? json_null() : json_real(cost - base), "reason", reason);
 }
 
+static int open_mirror(unsigned char *page, const void *device)
+{
+	static struct dmirror mirror;
+
+	(void)page; /* a mirror is of the whole address space */
+	return dmirror__open(&mirror, *(const unsigned int *)device);
+}
+
 enum status overhead__run(unsigned int device, unsigned int iterations, json_t **doc)
 {
 	const struct session_options options = { .scope = SCOPE_PROCESS, .pid = getpid() };
 	json_t *rows = json_array();
 	struct session *s = NULL;
-	struct worker worker = { .go = -1, .cost = -1 };
+	struct watched worker = { .go = -1, .cost = -1 };
 	double cost = 0, base = 0;
 	int err;
 
@@ -325,12 +199,12 @@ enum status overhead__run(unsigned int device, unsigned int iterations, json_t *
 		json_decref(rows);
 		return session__status(err);
 	}
-	err = worker__start(&worker, device, iterations);
+	err = watched__start(&worker, open_mirror, &device, iterations);
 	if (err) {
 		msg("cannot mirror a page with /dev/hmm_dmirror%u: %s; load test_hmm, or choose "
 		    "another --device.",
 		    device, strerror(-err));
-		worker__end(&worker);
+		watched__end(&worker);
 		json_decref(rows);
 		return session__status(err);
 	}
@@ -344,11 +218,11 @@ enum status overhead__run(unsigned int device, unsigned int iterations, json_t *
 		json_array_append_new(rows, watcher_json(&watchers[i], err, cost, base));
 		err = 0;
 	}
-	worker__end(&worker);
+	watched__end(&worker);
 	if (!err)
 		*doc = json_pack("{s:s, s:o, s:o, s:s, s:I, s:O}", "schema", "mmuscope-overhead/1",
 				 "tool", tool_info__json(), "kernel", kernel_info__json(), "clock",
-				 kernel_info__clock(), "iterations", (json_int_t)iterations * ROUNDS,
+				 kernel_info__clock(), "iterations", (json_int_t)iterations * WATCHED_ROUNDS,
 				 "watchers", rows);
 	json_decref(rows);
 	return err ? session__status(err) : STATUS_OK;

@@ -24,6 +24,10 @@
  * sequence number: other than 0 is failed, else the work function decides, and
  * where there is none what the driver may decline at all.
  *
+ * A two-pass notifier (mmu_interval_notifier_ops.invalidate_start, 7.2) is one callback:
+ * its first pass is what an interval notifier's callback is, and if that leaves a
+ * struct mmu_interval_notifier_finish, what the second pass takes is added to its time.
+ *
  * Each handler is compiled twice: for any scope, and for one process whose
  * counting began and ends while nothing of it was under way (`target`), without
  * the questions that are answered then.
@@ -37,6 +41,7 @@ const volatile u64 callback_work_bit = 0;
 const volatile u32 callback_declines = ~0U;	/* 1 << event */
 const volatile u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_reader */
 const volatile u32 callback_no_sequence = 0;	/* an interval notifier that does not set it */
+const volatile bool callback_second_pass = false;	/* it is watched */
 
 /* 0, and 1 + log2 of the other bytes. */
 #define LOG2_4(n) n, n, n, n
@@ -168,7 +173,7 @@ static __always_inline u64 current_task(void)
 }
 
 /* Which kind of subscription a handler is for. */
-enum kind { INTERVAL, NOTIFIER };
+enum kind { INTERVAL, NOTIFIER, TWO_PASS };
 
 static __always_inline int slot_fill(struct mmuscope_cpu *c,
 				     const struct mmu_notifier_range *range)
@@ -181,7 +186,7 @@ static __always_inline int slot_fill(struct mmuscope_cpu *c,
 
 static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
-					  const enum kind kind, const bool direct,
+					  u64 finish, const enum kind kind, const bool direct,
 					  const bool target)
 {
 	u32 cpu = bpf_get_smp_processor_id();
@@ -209,7 +214,7 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 			return slot_fill(c, range);
 		}
 	} else {
-		if (kind == INTERVAL) {
+		if (kind != NOTIFIER) {
 			contended = *(volatile u32 *)&control.contended;
 			barrier();
 			met = met_another(mni, cur_seq, mm, direct);
@@ -228,6 +233,7 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 	f->contended = contended;
 	f->work = watched ? WORK_NOT_CALLED : WORK_UNWATCHED;
 	f->cur_seq = cur_seq;
+	f->finish = finish;
 	f->entry_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -316,13 +322,37 @@ static __always_inline void add_latency(struct mmuscope_callback_row *row, u64 n
 	(*SLOT(row->bucket, log2_bucket(ns)))++;
 }
 
+/* Is there a second pass, which will add the time of both? */
+static __always_inline bool await_second_pass(u64 finish, const struct process *p,
+					      const struct callback_event *e, u32 phase,
+					      bool avoidable)
+{
+	struct second_pass second = {
+		.time = e->time,
+		.start = p->start,
+		.tgid = p->tgid,
+		.generation = control.generation,
+		.event = e->event,
+		.phase = phase,
+		.avoidable = avoidable,
+	};
+	u64 key;
+
+	if (bpf_probe_read_kernel(&key, sizeof(key), (void *)finish) || !key)
+		return false;
+	if (!bpf_map_update_elem(&second_passes, &key, &second, BPF_ANY))
+		return true;
+	total_add(LOST_STATE, 1);
+	return false;
+}
+
 /*
  * Takes what the entry left. A kretprobe has no arguments, they come from the
  * frame. False where the entry was not counted.
  */
 static __always_inline bool take_entered(struct mmuscope_cpu *c, struct mmu_interval_notifier **mni,
 					 const struct mmu_notifier_range **range, u64 *cur_seq,
-					 struct entered *e, const bool direct)
+					 u64 *finish, struct entered *e, const bool direct)
 {
 	struct callback_frame *f;
 
@@ -344,6 +374,7 @@ static __always_inline bool take_entered(struct mmuscope_cpu *c, struct mmu_inte
 		*mni = (void *)f->mni;
 		*range = (void *)f->range;
 		*cur_seq = f->cur_seq;
+		*finish = f->finish;
 	}
 	e->ns = f->entry_ns;
 	e->met_another = f->met_another;
@@ -371,8 +402,8 @@ outcome_unentered(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq,
 
 static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
-					  bool failed, const enum kind kind, const bool direct,
-					  const bool target)
+					  bool failed, u64 finish, const enum kind kind,
+					  const bool direct, const bool target)
 {
 	u32 cpu = bpf_get_smp_processor_id(), event, phase = PHASE_OUTSIDE;
 	struct mmuscope_callback_row *row;
@@ -382,7 +413,7 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	struct mmuscope_cpu *c;
 	struct process p;
 	struct callback_event e;
-	u64 now = 0;
+	u64 now = 0, avoidable;
 
 	if (target || framed(direct) ? !control.generation : !control.enabled)
 		return 0;
@@ -396,14 +427,14 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		if (slot_is(&c->slot, (u64)range)) {
 			slot_take(c, &entered);
 		} else if (!is_target(range->mm) ||
-			   !take_entered(c, &mni, &range, &cur_seq, &entered, direct)) {
+			   !take_entered(c, &mni, &range, &cur_seq, &finish, &entered, direct)) {
 			return 0;
 		}
 	} else {
 		/* Where the arguments are known, others leave before the search for an entry. */
 		if (direct && !find_process(&p, range->mm))
 			return 0;
-		if (framed(direct) && !take_entered(c, &mni, &range, &cur_seq, &entered, direct))
+		if (framed(direct) && !take_entered(c, &mni, &range, &cur_seq, &finish, &entered, direct))
 			return 0;
 		if (!direct && !find_process(&p, READ(direct, range, mm)))
 			return 0;
@@ -435,9 +466,71 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	e.time = now - entered.ns;
 	e.event = event;
 	e.reader = callback_owner;
+	avoidable = row->avoidable;
 	count_callback(row, outcome, &e, m);
+	if (kind == TWO_PASS && cfg.latency && callback_second_pass &&
+	    await_second_pass(finish, &p, &e, phase, row->avoidable != avoidable))
+		return 0;
 	if (target || cfg.latency)
 		add_latency(row, now - entered.ns);
+	return 0;
+}
+
+/* The second pass of a callback that is counted already, but for its time. */
+static __always_inline int second_pass_enter(u64 finish, const bool direct)
+{
+	struct second_pass *s;
+
+	if (!control.generation)
+		return 0;
+	s = bpf_map_lookup_elem(&second_passes, &finish);
+	if (!s)
+		return 0;
+	/* A kretprobe knows no arguments; of the first pass no frame is left. */
+	if (!direct && !frame_push(task_state(true), finish, 0))
+		return 0;
+	s->entry_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline int second_pass_leave(u64 finish, const bool direct)
+{
+	u64 now = bpf_ktime_get_ns(), time;
+	struct mmuscope_callback_row *row;
+	u32 cpu = bpf_get_smp_processor_id();
+	struct callback_frame *f;
+	struct mmuscope_cpu *c;
+	struct second_pass *s;
+	struct process p;
+
+	if (!control.generation)
+		return 0;
+	if (!direct) {
+		f = frame_pop(task_state(false), 0);
+		if (!f)
+			return 0;
+		finish = f->mni;
+	}
+	c = bpf_map_lookup_elem(&cpus, &cpu);
+	s = bpf_map_lookup_elem(&second_passes, &finish);
+	if (!c || !s)
+		return 0;
+	time = s->entry_ns ? now - s->entry_ns : 0;
+	p.start = s->start;
+	p.tgid = s->tgid;
+	if (s->generation != control.generation)
+		row = NULL;
+	else if (is_direct(s->event, false) && callback_id < MMUSCOPE_DIRECT_CALLBACKS)
+		row = callback_row_direct(c, callback_id, s->event, s->phase);
+	else
+		row = row_get(c, cpu, &callback_rows, 1, p.start,
+			      key_word(&p, ROW_CALLBACK, s->event, s->phase, 0), callback_id);
+	if (row) {
+		add_latency(row, s->time + time);
+		if (s->avoidable)
+			row->avoidable_time += time;
+	}
+	bpf_map_delete_elem(&second_passes, &finish);
 	return 0;
 }
 
@@ -445,66 +538,117 @@ SEC("?fentry")
 int BPF_PROG(interval_fentry, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	return callback_enter(mni, range, cur_seq, INTERVAL, true, false);
+	return callback_enter(mni, range, cur_seq, 0, INTERVAL, true, false);
 }
 
 SEC("?fexit")
 int BPF_PROG(interval_fexit, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
 {
-	return callback_leave(mni, range, cur_seq, !ret, INTERVAL, true, false);
+	return callback_leave(mni, range, cur_seq, !ret, 0, INTERVAL, true, false);
 }
 
 SEC("?fentry")
 int BPF_PROG(target_fentry, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	return callback_enter(mni, range, cur_seq, INTERVAL, true, true);
+	return callback_enter(mni, range, cur_seq, 0, INTERVAL, true, true);
 }
 
 SEC("?fexit")
 int BPF_PROG(target_fexit, struct mmu_interval_notifier *mni,
 	     const struct mmu_notifier_range *range, unsigned long cur_seq, bool ret)
 {
-	return callback_leave(mni, range, cur_seq, !ret, INTERVAL, true, true);
+	return callback_leave(mni, range, cur_seq, !ret, 0, INTERVAL, true, true);
 }
 
 SEC("?kprobe")
 int BPF_KPROBE(interval_kprobe, struct mmu_interval_notifier *mni,
 	       const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	return callback_enter(mni, range, cur_seq, INTERVAL, false, false);
+	return callback_enter(mni, range, cur_seq, 0, INTERVAL, false, false);
 }
 
 SEC("?kretprobe")
 int BPF_KRETPROBE(interval_kretprobe, bool ret)
 {
-	return callback_leave(NULL, NULL, 0, !ret, INTERVAL, false, false);
+	return callback_leave(NULL, NULL, 0, !ret, 0, INTERVAL, false, false);
+}
+
+SEC("?fentry")
+int BPF_PROG(two_pass_fentry, struct mmu_interval_notifier *mni,
+	     const struct mmu_notifier_range *range, unsigned long cur_seq, void **finish)
+{
+	return callback_enter(mni, range, cur_seq, (u64)finish, TWO_PASS, true, false);
+}
+
+SEC("?fexit")
+int BPF_PROG(two_pass_fexit, struct mmu_interval_notifier *mni,
+	     const struct mmu_notifier_range *range, unsigned long cur_seq, void **finish, bool ret)
+{
+	return callback_leave(mni, range, cur_seq, !ret, (u64)finish, TWO_PASS, true, false);
+}
+
+SEC("?kprobe")
+int BPF_KPROBE(two_pass_kprobe, struct mmu_interval_notifier *mni,
+	       const struct mmu_notifier_range *range, unsigned long cur_seq, void **finish)
+{
+	return callback_enter(mni, range, cur_seq, (u64)finish, TWO_PASS, false, false);
+}
+
+SEC("?kretprobe")
+int BPF_KRETPROBE(two_pass_kretprobe, bool ret)
+{
+	return callback_leave(NULL, NULL, 0, !ret, 0, TWO_PASS, false, false);
+}
+
+SEC("?fentry")
+int BPF_PROG(second_pass_fentry, void *finish)
+{
+	return second_pass_enter((u64)finish, true);
+}
+
+SEC("?fexit")
+int BPF_PROG(second_pass_fexit, void *finish)
+{
+	return second_pass_leave((u64)finish, true);
+}
+
+SEC("?kprobe")
+int BPF_KPROBE(second_pass_kprobe, void *finish)
+{
+	return second_pass_enter((u64)finish, false);
+}
+
+SEC("?kretprobe")
+int BPF_KRETPROBE(second_pass_kretprobe)
+{
+	return second_pass_leave(0, false);
 }
 
 SEC("?fentry")
 int BPF_PROG(notifier_fentry, struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
-	return callback_enter((void *)mn, range, 0, NOTIFIER, true, false);
+	return callback_enter((void *)mn, range, 0, 0, NOTIFIER, true, false);
 }
 
 SEC("?fexit")
 int BPF_PROG(notifier_fexit, struct mmu_notifier *mn, const struct mmu_notifier_range *range,
 	     int ret)
 {
-	return callback_leave((void *)mn, range, 0, ret, NOTIFIER, true, false);
+	return callback_leave((void *)mn, range, 0, ret, 0, NOTIFIER, true, false);
 }
 
 SEC("?kprobe")
 int BPF_KPROBE(notifier_kprobe, struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
-	return callback_enter((void *)mn, range, 0, NOTIFIER, false, false);
+	return callback_enter((void *)mn, range, 0, 0, NOTIFIER, false, false);
 }
 
 SEC("?kretprobe")
 int BPF_KRETPROBE(notifier_kretprobe, int ret)
 {
-	return callback_leave(NULL, NULL, 0, ret, NOTIFIER, false, false);
+	return callback_leave(NULL, NULL, 0, ret, 0, NOTIFIER, false, false);
 }
 
 /* After the task moved, or where a slot was taken: where its open callback is. */

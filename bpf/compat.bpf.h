@@ -52,6 +52,7 @@ static __always_inline u64 range_owner(const struct mmu_notifier_range *range)
 /* Two-pass invalidation, in 7.2 and not in 6.12. */
 struct mmu_interval_notifier_ops___two_pass {
 	void *invalidate_start;
+	void *invalidate_finish;
 } __attribute__((preserve_access_index));
 
 /* The function of an interval notifier that the kernel calls. */
@@ -65,6 +66,16 @@ static __always_inline u64 interval_function(u64 ops)
 	if (bpf_core_field_exists(two->invalidate_start))
 		function = (u64)BPF_CORE_READ(two, invalidate_start);
 	return function ? function : (u64)BPF_CORE_READ(o, invalidate);
+}
+
+/* Its second pass; 0: it has none. */
+static __always_inline u64 second_pass_function(u64 ops)
+{
+	struct mmu_interval_notifier_ops___two_pass *two = (void *)ops;
+
+	if (bpf_core_field_exists(two->invalidate_start) && BPF_CORE_READ(two, invalidate_start))
+		return (u64)BPF_CORE_READ(two, invalidate_finish);
+	return 0;
 }
 
 /* invalidate_range became arch_invalidate_secondary_tlbs in 6.6 (1af5a8109904). */

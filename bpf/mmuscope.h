@@ -184,6 +184,7 @@ struct mmuscope_callback_id {
 	__u32 owner;		/* enum mmuscope_owner_reader */
 	__u32 seen;		/* by probes of its own: the walk passes over it */
 	__u32 no_sequence;	/* its sequence number says nothing, see src/drivers.h */
+	__u64 second_pass;	/* the function at this address, 0: none or not known */
 };
 
 /* Where a driver keeps the owner of its device-private memory, see outcome.bpf.h. */

@@ -36,7 +36,7 @@ static __always_inline int inserting(const struct mmu_interval_notifier_ops *ops
 {
 	__sync_fetch_and_add(&control.registry_inserting, 1);
 	__sync_fetch_and_add(&control.registry_epoch, 1);
-	callback_id_of(interval_function((u64)ops), 0);
+	callback_id_of(interval_function((u64)ops), 0, (u64)ops);
 	return 0;
 }
 
@@ -78,7 +78,7 @@ int BPF_PROG(notifier_registered, struct mmu_notifier *mn)
 {
 	/* mmu_notifier_get() has no subscription yet, only its ops: met at its first call. */
 	if (mn)
-		callback_id_of((u64)BPF_CORE_READ(mn, ops, invalidate_range_start), 1);
+		callback_id_of((u64)BPF_CORE_READ(mn, ops, invalidate_range_start), 1, 0);
 	return 0;
 }
 

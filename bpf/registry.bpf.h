@@ -70,7 +70,8 @@ struct walk {
  * What is counted of this function. One that nobody knows is from here on counted
  * by the walk, under its address, and user space is told.
  */
-static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function, u32 is_notifier)
+static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function, u32 is_notifier,
+								   u64 interval_ops)
 {
 	struct mmuscope_callback_id *id, unknown = {
 		.what = function,
@@ -83,6 +84,8 @@ static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function,
 	id = bpf_map_lookup_elem(&callbacks, &function);
 	if (id)
 		return id;
+	if (interval_ops)
+		unknown.second_pass = second_pass_function(interval_ops);
 	if (!bpf_map_update_elem(&callbacks, &function, &unknown, BPF_NOEXIST)) {
 		if (control.armed)
 			control.registry = 1;
@@ -166,8 +169,8 @@ static __always_inline void remember_lone(struct mmuscope_cpu *c, const struct w
 /* An interval that overlaps the range. */
 static __always_inline void walk_visit(struct walk *w, struct walk_scratch *s)
 {
-	struct mmuscope_callback_id *id =
-		callback_id_of(interval_function(NODE_FIELD(s->node, ops)), 0);
+	u64 ops = NODE_FIELD(s->node, ops);
+	struct mmuscope_callback_id *id = callback_id_of(interval_function(ops), 0, ops);
 	enum mmuscope_outcome outcome;
 	struct mmuscope_cpu *c = this_cpu();
 
@@ -239,7 +242,7 @@ static __noinline int walk_tree(struct walk *w, u64 root)
 static __always_inline void list_visit(struct walk *w, struct mmu_notifier *mn)
 {
 	struct mmuscope_callback_id *id =
-		callback_id_of((u64)BPF_CORE_READ(mn, ops, invalidate_range_start), 1);
+		callback_id_of((u64)BPF_CORE_READ(mn, ops, invalidate_range_start), 1, 0);
 	struct mmuscope_cpu *c = this_cpu();
 
 	if (!id || !c || id->seen || w->slot != WALK_START)

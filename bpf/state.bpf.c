@@ -15,5 +15,6 @@ struct free_rows_map free_rows SEC(".maps");
 struct free_rows_map free_callback_rows SEC(".maps");
 struct task_storage_map task_storage SEC(".maps");
 struct task_hash_map task_hash SEC(".maps");
+struct second_passes_map second_passes SEC(".maps");
 struct targets_map targets SEC(".maps");
 struct ring_map ring SEC(".maps");

@@ -44,6 +44,7 @@ struct callback_frame {
 	u32 met_another;	/* invalidation of its mm, when it entered */
 	u32 work;		/* enum mmuscope_work */
 	u32 pad;
+	u64 finish;		/* of a first pass: where it leaves what the second is called with */
 };
 
 struct window_frame {
@@ -137,6 +138,28 @@ struct callbacks_map {
 	__type(value, struct mmuscope_callback_id);
 };
 
+/*
+ * struct mmu_interval_notifier_finish * -> a callback whose second pass is due: its
+ * time is known when that has ended.
+ */
+struct second_pass {
+	u64 time;		/* ns of the first pass */
+	u64 entry_ns;		/* of the second, 0: not entered */
+	u64 start;		/* the process's, as in the row's key */
+	u32 tgid;
+	u32 generation;
+	u32 event, phase;
+	u32 avoidable;
+	u32 pad;
+};
+
+struct second_passes_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct second_pass);
+};
+
 /* tgid -> start of the process, for SCOPE_PROCESSES. */
 struct targets_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -158,6 +181,7 @@ extern struct free_rows_map free_rows SEC(".maps");
 extern struct free_rows_map free_callback_rows SEC(".maps");
 extern struct task_storage_map task_storage SEC(".maps");
 extern struct task_hash_map task_hash SEC(".maps");
+extern struct second_passes_map second_passes SEC(".maps");
 extern struct targets_map targets SEC(".maps");
 extern struct ring_map ring SEC(".maps");
 

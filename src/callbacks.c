@@ -59,6 +59,12 @@ static struct handlers choose_handlers(const struct session *s, struct callback_
 {
 	bool notifier = is_notifier(driver);
 
+	if (driver->second_pass && source == PLAN_KPROBE)
+		return (struct handlers){ skel->progs.two_pass_kprobe,
+					  skel->progs.two_pass_kretprobe };
+	if (driver->second_pass)
+		return (struct handlers){ s->config.latency ? skel->progs.two_pass_fentry : NULL,
+					  skel->progs.two_pass_fexit };
 	if (source == PLAN_KPROBE && notifier)
 		return (struct handlers){ skel->progs.notifier_kprobe,
 					  skel->progs.notifier_kretprobe };
@@ -118,20 +124,30 @@ static int attach_work(struct watch *w, const struct plan_target *work)
 }
 
 /* Exit before entry: no entry is counted whose exit could be missed. */
-static int attach_handlers(struct watch *w, const struct handlers *h, const struct plan_target *t)
+static int attach_handlers(struct bpf_link **enter, struct bpf_link **leave,
+			   const struct handlers *h, const struct plan_target *t)
 {
 	if (t->source == PLAN_KPROBE) {
-		w->leave = attach_kprobe(h->leave, true, t);
-		if (w->leave)
-			w->enter = attach_kprobe(h->enter, false, t);
-		return w->enter ? 0 : -errno;
+		*leave = attach_kprobe(h->leave, true, t);
+		if (*leave)
+			*enter = attach_kprobe(h->enter, false, t);
+		return *enter ? 0 : -errno;
 	}
-	w->leave = bpf_program__attach(h->leave);
-	if (!w->leave)
+	*leave = bpf_program__attach(h->leave);
+	if (!*leave)
 		return -errno;
 	if (h->enter)
-		w->enter = bpf_program__attach(h->enter);
-	return h->enter && !w->enter ? -errno : 0;
+		*enter = bpf_program__attach(h->enter);
+	return h->enter && !*enter ? -errno : 0;
+}
+
+static struct handlers second_pass_handlers(const struct callback_bpf *skel,
+					    enum plan_source source)
+{
+	if (source == PLAN_KPROBE)
+		return (struct handlers){ skel->progs.second_pass_kprobe,
+					  skel->progs.second_pass_kretprobe };
+	return (struct handlers){ skel->progs.second_pass_fentry, skel->progs.second_pass_fexit };
 }
 
 /* Its bit in control.work_watched; those beyond share one, their work is always watched. */
@@ -142,16 +158,23 @@ static __u64 work_bit(int id)
 	return 1ULL << (id < LAST_WORK_BIT ? id : LAST_WORK_BIT);
 }
 
+/* The target of that name, if it can be watched; NULL for none, and for no name. */
+static struct plan_target *planned(struct session *s, const char *symbol)
+{
+	struct plan_target *t = symbol ? plan__find(&s->plan, symbol) : NULL;
+
+	return t && t->source != PLAN_NONE ? t : NULL;
+}
+
 static int attach_probes(struct session *s, struct watch *w, const struct plan_target *t)
 {
 	const struct driver_callback *driver = w->driver;
-	struct plan_target *work = driver->work ? plan__find(&s->plan, driver->work) : NULL;
-	struct handlers handlers;
+	struct plan_target *work = planned(s, driver->work);
+	struct plan_target *second = planned(s, driver->second_pass);
+	struct handlers handlers, second_handlers = {};
 	bool always;
 	int err;
 
-	if (work && work->source == PLAN_NONE)
-		work = NULL;
 	w->skel = callback_bpf__open();
 	if (!w->skel)
 		return -ENOMEM;
@@ -163,18 +186,26 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	w->skel->rodata->callback_owner = driver->owner;
 	w->skel->rodata->callback_no_sequence = driver->no_sequence;
 	w->skel->rodata->callback_work_bit = work ? work_bit(w->id) : 0;
+	w->skel->rodata->callback_second_pass = second;
 	*(struct mmuscope_config *)&w->skel->rodata->cfg = s->config;
 	handlers = choose_handlers(s, w->skel, driver, t->source, w->id);
 	err = share_maps(s, w->skel);
 	err = err ?: prepare_handlers(&handlers, t);
 	err = err ?: prepare_work(w->skel, work);
+	if (second) {
+		second_handlers = second_pass_handlers(w->skel, second->source);
+		err = err ?: prepare_handlers(&second_handlers, second);
+	}
 	err = err ?: callback_bpf__load(w->skel);
+	/* As the work function: no first pass is counted whose second could be missed. */
+	if (!err && second)
+		err = attach_handlers(&w->second_enter, &w->second_leave, &second_handlers, second);
 	/* Before the callback itself: no callback is counted whose work could be missed. */
 	if (!err && always)
 		err = attach_work(w, work);
 	if (!err && always)
 		control(s)->work_watched |= work_bit(w->id);
-	return err ?: attach_handlers(w, &handlers, t);
+	return err ?: attach_handlers(&w->enter, &w->leave, &handlers, t);
 }
 
 /* ---- the walk of the registry ---- */
@@ -247,8 +278,10 @@ static void watch__close(struct watch *w)
 	bpf_link__destroy(w->enter);
 	bpf_link__destroy(w->leave);
 	bpf_link__destroy(w->work);
+	bpf_link__destroy(w->second_enter);
+	bpf_link__destroy(w->second_leave);
 	callback_bpf__destroy(w->skel);
-	w->enter = w->leave = w->work = NULL;
+	w->enter = w->leave = w->work = w->second_enter = w->second_leave = NULL;
 	w->skel = NULL;
 }
 
@@ -339,6 +372,8 @@ static unsigned int callback_rungs(const struct session *s)
 	return RUNG_PROBES | (no_walk(s) ? 0 : RUNG(PLAN_REGISTRY));
 }
 
+#define METRIC_SECOND_PASS "callbacks.second_pass"
+
 static bool belongs_to(const struct driver_callback *d, const char *module)
 {
 	return !module || !strcmp(d->module, module);
@@ -351,7 +386,9 @@ static int plan_module(struct plan *plan, const char *module)
 
 		if (belongs_to(d, module) &&
 		    (!plan__add(plan, "callbacks", d->symbol, d->module) ||
-		     (d->work && !plan__add(plan, "callbacks.evidence", d->work, d->module))))
+		     (d->work && !plan__add(plan, "callbacks.evidence", d->work, d->module)) ||
+		     (d->second_pass && !plan__add(plan, METRIC_SECOND_PASS, d->second_pass,
+						   d->module))))
 			return -ENOMEM;
 	}
 	return 0;
@@ -376,16 +413,18 @@ static void mark_absent(struct plan_target *t)
 static void decide(struct session *s, struct plan_target *t, struct symbol_facts *facts)
 {
 	struct plan_target *known = plan__find(&s->plan, t->symbol);
-	bool evidence = !strcmp(t->metric, "callbacks.evidence");
+	/* Neither is a callback of its own, for which the walk could stand in. */
+	bool beside = !strcmp(t->metric, "callbacks.evidence") ||
+		      !strcmp(t->metric, METRIC_SECOND_PASS);
 
 	/* What is in use cannot be unloaded anyway; an idle module must stay free to go. */
 	facts->prefer_kprobe = s->options.running && module_users(t->module) <= 0;
-	if (evidence && !s->options.latency) {
+	if (beside && !s->options.latency) {
 		t->off = true;
 		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
 	}
-	plan__decide(t, facts, evidence ? RUNG_PROBES : callback_rungs(s));
-	if (!evidence && facts->module_loaded && !facts->in_kallsyms && !facts->in_btf)
+	plan__decide(t, facts, beside ? RUNG_PROBES : callback_rungs(s));
+	if (!beside && facts->module_loaded && !facts->in_kallsyms && !facts->in_btf)
 		mark_absent(t);
 	if (!known)
 		known = plan__add(&s->plan, t->metric, t->symbol, t->module);
@@ -436,7 +475,7 @@ static bool is_watched(const struct session *s, __u64 address)
 /* A driver that the table does not have, for as long as the session lives. */
 static const struct driver_callback *make_driver(struct session *s,
 						 const struct name_callback *name,
-						 const char *kind)
+						 const char *kind, const char *second_pass)
 {
 	const struct driver_callback *known = driver__find(name->symbol, name->module);
 	struct found_driver *f = calloc(1, sizeof(*f));
@@ -452,9 +491,22 @@ static const struct driver_callback *make_driver(struct session *s,
 	f->driver.symbol = f->symbol;
 	f->driver.module = f->module;
 	f->driver.kind = kind;
+	snprintf(f->second_pass, sizeof(f->second_pass), "%s", second_pass);
+	f->driver.second_pass = second_pass[0] ? f->second_pass : NULL;
 	f->next = s->found;
 	s->found = f;
 	return &f->driver;
+}
+
+/* The function that finishes what the one at this address begins: as the walk found it. */
+static void name_second_pass(struct session *s, __u64 address, struct name_callback *name)
+{
+	struct mmuscope_callback_id id = {};
+
+	name->symbol[0] = '\0';
+	if (!bpf_map_lookup_elem(bpf_map__fd(s->core->maps.callbacks), &address, &id) &&
+	    id.second_pass)
+		names__function(id.second_pass, name);
 }
 
 /* Something subscribes with a function before counting begins: it climbs the ladder. */
@@ -463,19 +515,24 @@ static int watch_found(struct session *s, const struct name_callback *name, __u6
 {
 	const struct plan_target *known = plan__find(&s->plan, name->symbol);
 	const struct driver_callback *driver;
-	struct symbol_facts facts;
+	struct symbol_facts facts[2];
+	struct name_callback second;
 	struct plan plan = {};
 	int err = -ENOMEM;
 
 	if (known && known->source != PLAN_NONE)
 		return 0;
-	driver = make_driver(s, name, kind);
-	if (!driver || !plan__add(&plan, "callbacks", driver->symbol, driver->module))
+	name_second_pass(s, address, &second);
+	driver = make_driver(s, name, kind, second.symbol);
+	if (!driver || !plan__add(&plan, "callbacks", driver->symbol, driver->module) ||
+	    (driver->second_pass &&
+	     !plan__add(&plan, METRIC_SECOND_PASS, driver->second_pass, second.module)))
 		goto cleanup;
-	symbol_facts__read(&facts, &plan, true);
-	facts.address = address;
-	decide(s, &plan.targets[0], &facts);
-	err = watch_callback(s, driver, &facts, callback_rungs(s));
+	symbol_facts__read(facts, &plan, true);
+	facts[0].address = address;
+	for (size_t i = 0; i < plan.count; i++)
+		decide(s, &plan.targets[i], &facts[i]);
+	err = watch_callback(s, driver, &facts[0], callback_rungs(s));
 cleanup:
 	plan__clear(&plan);
 	return err;
@@ -525,6 +582,8 @@ void callbacks__remove_module(struct session *s, const char *module)
 		mark_removed(s, w->driver->symbol, module);
 		if (w->driver->work)
 			mark_removed(s, w->driver->work, module);
+		if (w->driver->second_pass)
+			mark_removed(s, w->driver->second_pass, module);
 	}
 	s->watch_count = kept;
 	/* Its other functions: another module's may come to lie at the same address. */

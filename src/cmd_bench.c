@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "bench/intervals.h"
 #include "bench/overhead.h"
 #include "bench/runner.h"
 #include "cmd.h"
@@ -19,11 +20,12 @@ static void help(FILE *out)
 {
 	fputs("Usage: mmuscope bench list\n"
 	      "       mmuscope bench WORKLOAD [OPTIONS]\n"
-	      "       mmuscope bench overhead [OPTIONS]\n\n"
+	      "       mmuscope bench overhead|intervals [OPTIONS]\n\n"
 	      "Runs a known workload on the kernel's HMM test device (test_hmm) or on KVM,\n"
 	      "counts its measured region only, verifies the data that the device and the CPU\n"
 	      "read, and holds every count against a closed formula. 'overhead' measures what\n"
-	      "watching costs: see mmuscope-bench(1).\n\n"
+	      "watching costs, 'intervals' how that grows with the subscribers of a process:\n"
+	      "see mmuscope-bench(1).\n\n"
 	      "Options:\n"
 	      "  -n, --pages N          pages of 4 KiB (default 512)\n"
 	      "  -r, --resident R[,R]   per cent of them on the device already (default 50)\n"
@@ -41,14 +43,6 @@ static void help(FILE *out)
 	      "  sudo mmuscope bench migrate-mixed --resident 0,25,50,75,100\n"
 	      "  sudo mmuscope bench mmops --pages 23 --json -o mmops.json\n",
 	      out);
-}
-
-static enum status list(void)
-{
-	for (size_t i = 0; i < workload_count; i++)
-		printf("%-17s %s\n", workloads[i]->name, workloads[i]->summary);
-	printf("%-17s %s\n", "overhead", "what watching a notification costs, side by side");
-	return close_output(stdout, "standard output");
 }
 
 static __u64 sum_ours(const json_t *result, const char *name)
@@ -156,6 +150,87 @@ static enum status print_overhead(const json_t *doc, FILE *out)
 	return err ? STATUS_FAILED : STATUS_OK;
 }
 
+static const char *cell(const json_t *row, const char *field, double less, char text[32])
+{
+	snprintf(text, 32, "%.0f", json_number_value(json_object_get(row, field)) - less);
+	return text;
+}
+
+static enum status print_intervals(const json_t *doc, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ "INTERVALS", true },	{ "OVERLAPPING", true },  { "UNWATCHED", true },
+		{ "STAT", true },	{ "ADDED", true },	  { "NO-LATENCY", true },
+		{ "ADDED", true },
+	};
+	bool insn = !strcmp(json_string_value(json_object_get(doc, "clock")), "guest-insn");
+	struct table *table = table__new(columns, 7);
+	int err = table ? 0 : -ENOMEM;
+	json_t *row;
+	size_t i;
+
+	fprintf(out, "One notification, in %s, on %s\n", insn ? "guest instructions" : "ns",
+		json_string_value(json_object_get(json_object_get(doc, "kernel"), "release")));
+	json_array_foreach(json_object_get(doc, "populations"), i, row) {
+		double base = json_number_value(json_object_get(row, "nothing"));
+		char text[7][32];
+		const char *const cells[7] = {
+			cell(row, "intervals", 0, text[0]), cell(row, "overlapping", 0, text[1]),
+			cell(row, "nothing", 0, text[2]), cell(row, "stat", 0, text[3]),
+			cell(row, "stat", base, text[4]), cell(row, "no_latency", 0, text[5]),
+			cell(row, "no_latency", base, text[6]),
+		};
+
+		err = err ? err : table__add_row(table, cells);
+	}
+	err = err ? err : table__print(table, out);
+	table__free(table);
+	return err ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status run_overhead(const struct bench_options *o, json_t **doc)
+{
+	return overhead__run(o->params.device, o->params.iterations * 100, doc);
+}
+
+static enum status run_intervals(const struct bench_options *o, json_t **doc)
+{
+	return intervals__run(o->params.iterations * 100, doc);
+}
+
+/* What is run; those that measure the tool itself are no workloads. */
+static const struct measurement {
+	const char *name, *summary;
+	enum status (*run)(const struct bench_options *o, json_t **doc);
+	enum status (*print)(const json_t *doc, FILE *out);
+} measurements[] = {
+	{ "overhead", "what watching a notification costs, side by side", run_overhead,
+	  print_overhead },
+	{ "intervals", "the same in a process with up to 10,000 subscribers", run_intervals,
+	  print_intervals },
+};
+
+#define MEASUREMENTS (sizeof(measurements) / sizeof(measurements[0]))
+
+static const struct measurement *find_measurement(const char *name)
+{
+	static const struct measurement workload = { .run = bench__run, .print = print };
+
+	for (size_t i = 0; i < MEASUREMENTS; i++)
+		if (!strcmp(measurements[i].name, name))
+			return &measurements[i];
+	return workload__find(name) ? &workload : NULL;
+}
+
+static enum status list(void)
+{
+	for (size_t i = 0; i < workload_count; i++)
+		printf("%-17s %s\n", workloads[i]->name, workloads[i]->summary);
+	for (size_t i = 0; i < MEASUREMENTS; i++)
+		printf("%-17s %s\n", measurements[i].name, measurements[i].summary);
+	return close_output(stdout, "standard output");
+}
+
 enum { OPT_NO_LATENCY = 256, OPT_MAX_ROWS };
 
 static const struct option longs[] = {
@@ -226,7 +301,8 @@ int cmd_bench(int argc, char **argv)
 	};
 	const char *path = NULL, *name;
 	enum status status, closed;
-	bool json = false, overhead;
+	const struct measurement *m;
+	bool json = false;
 	json_t *doc;
 	FILE *out;
 	int opt;
@@ -259,9 +335,9 @@ int cmd_bench(int argc, char **argv)
 		return usage_error("takes one workload, got '%s' as well.", argv[optind]);
 	if (!strcmp(name, "list"))
 		return list();
-	overhead = !strcmp(name, "overhead");
+	m = find_measurement(name);
 	o.workload = workload__find(name);
-	if (!o.workload && !overhead)
+	if (!m)
 		return usage_error("there is no workload '%s'; 'mmuscope bench list' has them.",
 				   name);
 	if (o.workload && !o.workload->uses_resident) {
@@ -274,15 +350,14 @@ int cmd_bench(int argc, char **argv)
 		msg("cannot write %s: %s; name another file with --output.", path, strerror(errno));
 		return STATUS_FAILED;
 	}
-	status = overhead ? overhead__run(o.params.device, o.params.iterations * 100, &doc) :
-			    bench__run(&o, &doc);
+	status = m->run(&o, &doc);
 	if (doc && path)
 		begin_output(out);
 	if (doc && json) {
 		json_dumpf(doc, out, JSON_INDENT(1));
 		fputc('\n', out);
 	} else if (doc) {
-		enum status printed = overhead ? print_overhead(doc, out) : print(doc, out);
+		enum status printed = m->print(doc, out);
 
 		status = printed ? printed : status;
 	}

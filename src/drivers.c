@@ -71,15 +71,12 @@ const struct driver_callback driver_callbacks[] = {
 	{ "userptr_mn_invalidate_range_start", "i915", KIND_NOTIFIER,
 	  .declines = DECLINES_UNKNOWN, .until = "5.12" },
 
-	/*
-	 * drivers/gpu/drm/xe/xe_userptr.c. The two passes are one callback: the first,
-	 * which sets the sequence number, is counted; xe_vma_userptr_invalidate_finish()
-	 * only waits for what the first began.
-	 */
+	/* drivers/gpu/drm/xe/xe_userptr.c: the first pass sets the sequence number. */
 	{ "vma_userptr_invalidate", "xe", KIND_INTERVAL,
 	  .declines = DECLINES_NOTHING, .since = "6.8", .until = "7.1" },
 	{ "xe_vma_userptr_invalidate_start", "xe", KIND_INTERVAL,
-	  .declines = DECLINES_NOTHING, .owner = OWNER_XE_USERPTR, .since = "7.2" },
+	  .declines = DECLINES_NOTHING, .owner = OWNER_XE_USERPTR,
+	  .second_pass = "xe_vma_userptr_invalidate_finish", .since = "7.2" },
 	/* drivers/gpu/drm/drm_gpusvm.c, for xe_svm_invalidate(). */
 	{ "drm_gpusvm_notifier_invalidate", "drm_gpusvm_helper", KIND_INTERVAL,
 	  .declines = DECLINES_NOTHING, .owner = OWNER_XE_SVM, .since = "6.15" },

@@ -29,6 +29,8 @@ struct driver_callback {
 	 */
 	unsigned int declines;
 	enum mmuscope_owner_reader owner;
+	/* .invalidate_finish of a two-pass notifier, whose first pass `symbol` is; or NULL. */
+	const char *second_pass;
 	/* Releases of Linux that have it, both included; NULL: no end to that side. */
 	const char *since, *until;
 	/* An interval notifier that never calls mmu_interval_set_seq(). */

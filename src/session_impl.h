@@ -21,7 +21,7 @@ typedef __u64 u64;
 struct watch {
 	const struct driver_callback *driver;
 	struct callback_bpf *skel; /* NULL: seen by the walk of the registry */
-	struct bpf_link *enter, *leave, *work;
+	struct bpf_link *enter, *leave, *work, *second_enter, *second_leave;
 	int id;			/* of the callback */
 	__u64 address;		/* where its function was told to the walk; 0: nowhere */
 };
@@ -30,7 +30,7 @@ struct watch {
 struct found_driver {
 	struct found_driver *next;
 	struct driver_callback driver;
-	char symbol[64], module[56];
+	char symbol[64], module[56], second_pass[64];
 };
 
 struct session {

@@ -8,11 +8,16 @@
 #   run COMMAND [ARG]...          runs it; its output is in $out, $err, $status
 #   skip_all REASON               the whole file
 #   skip NAME REASON              one test
-#   vm VARIANT [VM-OPTION]... -- COMMAND...    runs it in a guest of 6.1 (`run vm ...`)
+#   vm VARIANT [VM-OPTION]... -- COMMAND...    runs it in a guest of $LINE (`run vm ...`)
+#   variants NAME...              those of the names that $LINE has
+# LINE is the line of kernels: as the environment says, else as the name of the folder
+# through which the test was started (build/vm-7.2, a link), else 6.1.
 # Each file has a folder of its own, $tmp, which goes at the end.
 # shellcheck disable=SC2034 # the tests use them
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+[[ ! $0 =~ /vm-([0-9.]+)/ ]] || LINE=${LINE:-${BASH_REMATCH[1]}}
+LINE=${LINE:-6.1}
 tmp=$(mktemp -d)
 # Tests may set their own `at_exit COMMAND`.
 at_exit=:
@@ -81,6 +86,14 @@ done_testing() {
 	exit $((failures > 0))
 }
 
+variants() {
+	local name
+
+	for name; do
+		[ "$name" != none ] && [ ! -d "$ROOT/kernel/patches/$LINE/$name" ] || echo "$name"
+	done
+}
+
 vm() {
 	local variant=$1 kernel options=()
 	shift
@@ -88,6 +101,6 @@ vm() {
 		options+=("$1")
 		shift
 	done
-	kernel=$("$ROOT/scripts/kernel-build.sh" --line 6.1 --variant "$variant" --print-dir) || return 125
+	kernel=$("$ROOT/scripts/kernel-build.sh" --line "$LINE" --variant "$variant" --print-dir) || return 125
 	"$ROOT/scripts/vm-run.sh" ${options[@]+"${options[@]}"} "$kernel" "$@"
 }

@@ -3,7 +3,7 @@
 # What the tests in guests share. Source it in place of ../lib.sh.
 #
 #   guest VARIANT [VM-OPTION]... < SCRIPT    runs SCRIPT (busybox sh) in a guest
-#       of 6.1 with the programs of $programs in /root; what it leaves in /tmp/out
+#       of $LINE with the programs of $programs in /root; what it leaves in /tmp/out
 #       is then in $tmp/VARIANT. Tests that it ran to its end: a command that
 #       fails and is not handled ends it, and so does any fault of the kernel.
 #   json NAME FILE FILTER [ARG]...           jq FILTER is true for FILE
