@@ -129,6 +129,8 @@ enum mmuscope_total {
 	TOTAL_ABANDONED_WINDOWS,   /* the task died inside */
 	TOTAL_ABANDONED_CALLBACKS,
 	TOTAL_ABANDONED_MIGRATIONS,
+	TOTAL_TABLE_ENTRIES,	/* that nouveau was asked to write, see nouveau.bpf.c */
+	TOTAL_TABLE_INVALID,	/* of these, those that name no page */
 	ROWS_TAKEN,		/* indices taken from free_rows: how far a reader must look */
 	CALLBACK_ROWS_TAKEN,
 	LOST_EVENTS,		/* the ring buffer was full */
@@ -204,7 +206,7 @@ struct mmuscope_cpu {
 	__u64 total[TOTAL_MAX];
 	__u32 cause_left;	/* notifications until the next is taken, it included */
 	__u32 cause_place;	/* of the one taken, in its block of cause_every */
-	__u64 pad[4];
+	__u64 pad[2];
 	__u32 hint[2][MMUSCOPE_HINTS];	/* last row used, of rows and of callback_rows */
 	struct mmuscope_row direct[MMUSCOPE_DIRECT_ROWS];
 	struct mmuscope_callback_row

@@ -16,6 +16,7 @@
 #   --copy-out PATH:FILE  fetch a file or folder of the guest when the command ended
 #   --bpftrace            bpftrace is there too
 #   --no-test-hmm         do not load test_hmm
+#   --module NAME         load a module, and before it what it depends on
 #   --kvm-modules         load KVM for AMD, which TCG has and real processors may
 #                         not: TCG unless --accel says otherwise
 #   --no-btf              the guest sees no /sys/kernel/btf
@@ -37,13 +38,14 @@ set -euo pipefail
 FAILED=125 USAGE_ERROR=125
 
 icount='' accel=auto cpus=1 mem=1024 timeout=300 bpftrace='' test_hmm=1 kvm_modules='' hide_btf='' append='' log=''
-add=() out_paths=() out_files=()
+add=() modules=() out_paths=() out_files=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--icount) icount=1 ;;
 	--bpftrace) bpftrace=1 ;;
 	--no-test-hmm) test_hmm='' ;;
 	--kvm-modules) kvm_modules=1 ;;
+	--module) need "$@"; modules+=("$2"); shift ;;
 	--no-btf) hide_btf=1 ;;
 	--accel) need "$@"; accel=$2; shift ;;
 	--cpus) need "$@"; cpus=$2; shift ;;
@@ -85,7 +87,7 @@ else
 	image=$kernel/bzImage
 fi
 [ -r "$image" ] || die "there is no kernel at $image: build one with scripts/kernel-build.sh."
-for program in qemu-system-x86_64 cpio busybox; do
+for program in qemu-system-x86_64 cpio busybox readelf; do
 	command -v $program > /dev/null || die "$program is not installed: run scripts/setup.sh."
 done
 
@@ -131,8 +133,25 @@ quote() { # ARG...: for the guest's shell
 	done
 }
 
+# load NAME WHY: adds the files of a module, and before them those of the modules
+# that it depends on, to $loads, in the order in which insmod takes them. Each
+# module says itself what it depends on.
+loads=()
+load() {
+	local file=$kernel/modules/$1.ko needs
+
+	[ -e "$file" ] || die "there is no module $file$2."
+	[[ " ${loads[*]-} " != *" $1.ko "* ]] || return 0
+	needs=$(readelf -p .modinfo "$file" | sed -nE 's/^ *\[ *[0-9a-f]+\]  depends=//p') ||
+		die "$file is not a module."
+	for needs in ${needs//,/ }; do
+		load "$needs" ", which $1 depends on"
+	done
+	loads+=("$1.ko")
+}
+
 make_root() {
-	local module wanted=() spec
+	local module spec
 
 	mkdir -p "$root"/{bin,dev,etc,proc,root,run,sys,tmp,usr/bin,home/user,vm/modules}
 	put "$(command -v busybox)" /bin/busybox
@@ -143,19 +162,11 @@ make_root() {
 	for module in "$kernel"/modules/*.ko; do
 		[ -e "$module" ] && put "$module" "/vm/modules/$(basename "$module")"
 	done
-	if [ -n "$test_hmm" ]; then
-		[ -e "$root/vm/modules/test_hmm.ko" ] ||
-			die "there is no module $kernel/modules/test_hmm.ko (--no-test-hmm does without it)."
-		wanted+=(test_hmm.ko)
-	fi
-	if [ -n "$kvm_modules" ]; then
-		# insmod resolves nothing: in the order in which they need each other.
-		for module in irqbypass.ko kvm.ko kvm-amd.ko; do
-			[ -e "$root/vm/modules/$module" ] ||
-				die "there is no module $kernel/modules/$module: the kernel was built without KVM."
-			wanted+=("$module")
-		done
-	fi
+	[ -z "$test_hmm" ] || load test_hmm " (--no-test-hmm does without it)"
+	for module in ${modules[@]+"${modules[@]}"}; do
+		load "$module" ""
+	done
+	[ -z "$kvm_modules" ] || load kvm-amd ": the kernel was built without KVM"
 	[ ! -x "$ROOT/build/mmuscope" ] || put "$ROOT/build/mmuscope" /bin/mmuscope
 	[ ! -x "$kernel/hmm-tests" ] || put "$kernel/hmm-tests" /bin/hmm-tests
 	[ -z "$bpftrace" ] || put "$(command -v bpftrace || echo bpftrace)" /bin/bpftrace
@@ -166,7 +177,7 @@ make_root() {
 		esac
 	done
 	{
-		echo "PROBE= ICOUNT=$icount HIDE_BTF=$hide_btf MODULES='${wanted[*]-}'"
+		echo "PROBE= ICOUNT=$icount HIDE_BTF=$hide_btf MODULES='${loads[*]-}'"
 		echo "export MMUSCOPE_ACCEL=$accel${icount:+ MMUSCOPE_CLOCK=guest-insn}"
 	} > "$root/vm/settings"
 	printf '%s\n' ${out_paths[@]+"${out_paths[@]}"} | sed '/^$/d' > "$root/vm/copy-out"

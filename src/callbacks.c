@@ -18,31 +18,6 @@ static volatile struct mmuscope_control *control(struct session *s)
 
 /* ---- the probes ---- */
 
-static int share_maps(const struct session *s, struct callback_bpf *skel)
-{
-	struct bpf_map *map, *shared;
-	int err;
-
-	bpf_object__for_each_map(map, skel->obj)
-	{
-		const char *name = bpf_map__name(map);
-
-		if (strstr(name, ".rodata"))
-			continue;
-		shared = bpf_object__find_map_by_name(s->core->obj, name);
-		if (!shared)
-			return -ENOENT;
-		if (bpf_map__fd(shared) < 0) {
-			bpf_map__set_autocreate(map, false);
-			continue;
-		}
-		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 /* The handlers of this callback: which program enters and which leaves. */
 struct handlers {
 	struct bpf_program *enter, *leave;
@@ -107,18 +82,10 @@ static int prepare_work(struct callback_bpf *skel, const struct plan_target *wor
 	return bpf_program__set_attach_target(skel->progs.work_fentry, 0, work->symbol);
 }
 
-static struct bpf_link *attach_kprobe(struct bpf_program *prog, bool at_return,
-				      const struct plan_target *t)
-{
-	LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = at_return, .offset = t->address);
-
-	return bpf_program__attach_kprobe_opts(prog, t->address ? NULL : t->symbol, &opts);
-}
-
 static int attach_work(struct watch *w, const struct plan_target *work)
 {
 	w->work = work->source == PLAN_KPROBE
-			  ? attach_kprobe(w->skel->progs.work_kprobe, false, work)
+			  ? session__attach_kprobe(w->skel->progs.work_kprobe, false, work)
 			  : bpf_program__attach(w->skel->progs.work_fentry);
 	return w->work ? 0 : -errno;
 }
@@ -128,9 +95,9 @@ static int attach_handlers(struct bpf_link **enter, struct bpf_link **leave,
 			   const struct handlers *h, const struct plan_target *t)
 {
 	if (t->source == PLAN_KPROBE) {
-		*leave = attach_kprobe(h->leave, true, t);
+		*leave = session__attach_kprobe(h->leave, true, t);
 		if (*leave)
-			*enter = attach_kprobe(h->enter, false, t);
+			*enter = session__attach_kprobe(h->enter, false, t);
 		return *enter ? 0 : -errno;
 	}
 	*leave = bpf_program__attach(h->leave);
@@ -189,7 +156,7 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	w->skel->rodata->callback_second_pass = second;
 	*(struct mmuscope_config *)&w->skel->rodata->cfg = s->config;
 	handlers = choose_handlers(s, w->skel, driver, t->source, w->id);
-	err = share_maps(s, w->skel);
+	err = session__share_maps(s, w->skel->obj);
 	err = err ?: prepare_handlers(&handlers, t);
 	err = err ?: prepare_work(w->skel, work);
 	if (second) {
@@ -554,11 +521,7 @@ int callbacks__found(struct session *s, __u64 address, bool notifier)
 
 static void mark_removed(struct session *s, const char *symbol, const char *module)
 {
-	struct plan_target *t = plan__find(&s->plan, symbol);
-
-	t->source = PLAN_NONE;
-	t->absent = true;
-	snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
+	plan_target__mark_removed(plan__find(&s->plan, symbol), module);
 }
 
 void callbacks__remove_module(struct session *s, const char *module)
