@@ -330,7 +330,7 @@ make_modules() {
 
 # What is kept, all of it made in a folder that no one looks into.
 collect() {
-	local new=$work/new test module
+	local new=$work/new test module sources includes
 
 	rm -rf "$new"
 	mkdir -p "$new/modules"
@@ -341,7 +341,16 @@ collect() {
 		strip --strip-debug -o "$new/modules/$(basename "$module")" "$module"
 	done < <(find "$obj" "$work/module" -name '*.ko' 2> /dev/null)
 	for test in "$tree"/tools/testing/selftests/{vm,mm}/hmm-tests.c; do
-		[ ! -f "$test" ] || gcc -O2 -static -pthread -idirafter "$tree" -o "$new/hmm-tests" "$test"
+		[ -f "$test" ] || continue
+		sources=("$test") includes=(-idirafter "$tree")
+		# It has helpers since 7.1 or so, which need the headers of this very kernel.
+		if grep -q hugepage_settings.h "$test"; then
+			make_kernel headers
+			sources+=("${test%/*}"/{vm_util,hugepage_settings}.c)
+			includes+=(-isystem "$obj/usr/include" -I "$tree/tools/testing/selftests"
+				-I "$tree/tools/include")
+		fi
+		gcc -O2 -static -pthread -D_GNU_SOURCE "${includes[@]}" -o "$new/hmm-tests" "${sources[@]}"
 	done
 	{
 		echo "release $(cat "$obj/include/config/kernel.release")"

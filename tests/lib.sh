@@ -9,7 +9,7 @@
 #   skip_all REASON               the whole file
 #   skip NAME REASON              one test
 #   vm VARIANT [VM-OPTION]... -- COMMAND...    runs it in a guest of $LINE (`run vm ...`)
-#   variants NAME...              those of the names that $LINE has
+#   has VARIANT                   $LINE has it
 # LINE is the line of kernels: as the environment says, else as the name of the folder
 # through which the test was started (build/vm-7.2, a link), else 6.1.
 # Each file has a folder of its own, $tmp, which goes at the end.
@@ -86,13 +86,7 @@ done_testing() {
 	exit $((failures > 0))
 }
 
-variants() {
-	local name
-
-	for name; do
-		[ "$name" != none ] && [ ! -d "$ROOT/kernel/patches/$LINE/$name" ] || echo "$name"
-	done
-}
+has() { [ "$1" = none ] || [ -d "$ROOT/kernel/patches/$LINE/$1" ]; }
 
 vm() {
 	local variant=$1 kernel options=()

@@ -189,6 +189,7 @@ check_failures() { # VARIANT
 }
 
 for variant in patched unpatched; do
+	has $variant || continue
 	event=MIGRATE
 	[ "$variant" = patched ] || event=CLEAR
 	guest $variant <<< "$work"

@@ -170,6 +170,7 @@ check_mmops() { # VARIANT PAGES ITERATIONS
 }
 
 for variant in patched unpatched; do
+	has $variant || continue
 	commands=
 	for workload in $workloads; do
 		for size in $(sizes "$workload"); do

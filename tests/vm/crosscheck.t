@@ -44,6 +44,7 @@ bpftrace_says() { # FILE MAP: the value of @MAP, or 0
 }
 
 for variant in patched unpatched; do
+	has $variant || continue
 	# bpftrace may miss a signal that does not come while it waits for events; one
 	# that comes while it prints would end it early.
 	script='cp /root/mirror mirror

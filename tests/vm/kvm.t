@@ -117,6 +117,7 @@ check_traced() { # VARIANT PAGES ITERATIONS
 }
 
 for variant in patched unpatched; do
+	has $variant || continue
 	script='
 bpftrace -B line /root/kvm.bt > traced.bt 2> traced.bpftrace & tracer=$!
 wait_for grep -qs ready traced.bt

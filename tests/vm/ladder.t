@@ -51,6 +51,7 @@ avoidable_of() { # NAME: of a kernel without the opt-in; the migrations of mirro
 }
 
 for variant in patched unpatched no-optin; do
+	has $variant || continue
 	guest $variant <<< "$(script fentry kprobe registry)"
 	for name in $runs; do
 		file=$tmp/$variant/$name

@@ -14,6 +14,7 @@
 #                               output to NAME.stdout and NAME.stderr
 #   counting PID                waits until the `mmuscope stat` PID is counting
 #   wait_for COMMAND...            tries until it succeeds, for a minute
+#   notifier_test               loads kernel/module's subscriber without hardware
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 VM=$ROOT/tests/vm
@@ -49,6 +50,11 @@ is_counting() {
 	ls -l "/proc/$1/fd" | grep -q timerfd && grep -q "^State:.S" "/proc/$1/status"
 }
 counting() { wait_for is_counting "$1"; }
+address() { sed -n "s/ [tT] $1\$//p" /proc/kallsyms; }
+notifier_test() {
+	insmod /vm/modules/notifier_test.ko start=0x$(address __mmu_notifier_invalidate_range_start) \
+		end=0x$(address __mmu_notifier_invalidate_range_end)
+}
 END
 )
 

@@ -169,6 +169,7 @@ check_killed() { # VARIANT
 }
 
 for variant in patched unpatched; do
+	has $variant || continue
 	guest $variant << 'END'
 mirror=/root/mirror
 for n in 64 512; do

@@ -9,6 +9,7 @@ set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
 for variant in patched unpatched; do
+	has $variant || continue
 	# The one that fails writes millions of lines until its time is up.
 	guest $variant << 'END'
 status stat mmuscope stat --children -j -o stat.json -- \
