@@ -98,7 +98,22 @@ $(UNIT:%=$(BUILD)/unit-$(1)/%): $(BUILD)/unit-$(1)/%: $(BUILD)/unit-$(1)/tests/u
 endef
 $(foreach cc,$(UNIT_CCS),$(eval $(call unit_rules,$(cc))))
 
-tests: $(foreach cc,$(UNIT_CCS),$(UNIT:%=$(BUILD)/unit-$(cc)/%))
+# The handlers in a form that BPF_PROG_RUN can run, for tests/vm/synthetic.c.
+$(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c Makefile
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/synthetic.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/registry.bpf.o \
+		$(BUILD)/tests/bpf/synthetic.bpf.o
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+$(BUILD)/synthetic: $(BUILD)/synthetic.skel.h tests/vm/synthetic.c $(BUILD)/src/drivers.o $(BUILD)/src/owners.o \
+		Makefile
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SIGNEDNESS) -MMD -MP -MF $@.d -o $@ tests/vm/synthetic.c \
+		$(BUILD)/src/drivers.o $(BUILD)/src/owners.o $(LDLIBS)
+
+tests: $(BUILD)/synthetic $(foreach cc,$(UNIT_CCS),$(UNIT:%=$(BUILD)/unit-$(cc)/%))
 
 MANS	:= $(wildcard man/*.1)
 install: $(BUILD)/mmuscope
@@ -108,9 +123,9 @@ install: $(BUILD)/mmuscope
 
 clean:
 	rm -rf $(BUILD)/src $(BUILD)/bench $(BUILD)/bpf $(BUILD)/unit-* $(BUILD)/*.bpf.o \
-		$(BUILD)/*.skel.h $(BUILD)/mmuscope
+		$(BUILD)/*.skel.h $(BUILD)/mmuscope $(BUILD)/tests $(BUILD)/synthetic*
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 
 .PHONY: all tests install clean
 .DELETE_ON_ERROR:

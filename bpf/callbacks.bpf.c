@@ -34,14 +34,19 @@
  */
 #include "outcome.bpf.h"
 
-const volatile u32 callback_id = 0;
+/* Constants for the verifier; a test that runs many callbacks in one object defines it. */
+#ifndef PER_CALLBACK
+#define PER_CALLBACK const volatile
+#endif
+
+PER_CALLBACK u32 callback_id = 0;
 /* The bit in control.work_watched that says that the driver's work function is
  * watched; 0: it cannot be. */
-const volatile u64 callback_work_bit = 0;
-const volatile u32 callback_declines = ~0U;	/* 1 << event */
-const volatile u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_reader */
-const volatile u32 callback_no_sequence = 0;	/* an interval notifier that does not set it */
-const volatile bool callback_second_pass = false;	/* it is watched */
+PER_CALLBACK u64 callback_work_bit = 0;
+PER_CALLBACK u32 callback_declines = ~0U;	/* 1 << event */
+PER_CALLBACK u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_reader */
+PER_CALLBACK u32 callback_no_sequence = 0;	/* an interval notifier that does not set it */
+PER_CALLBACK bool callback_second_pass = false;	/* it is watched */
 
 /* 0, and 1 + log2 of the other bytes. */
 #define LOG2_4(n) n, n, n, n

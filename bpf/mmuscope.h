@@ -189,7 +189,7 @@ struct mmuscope_callback_id {
 	__u64 second_pass;	/* the function at this address, 0: none or not known */
 };
 
-/* Where a driver keeps the owner of its device-private memory, see outcome.bpf.h. */
+/* Where a driver keeps the owner of its device-private memory. */
 enum mmuscope_owner_reader {
 	OWNER_OF_MIGRATION = 0,	/* not read: taken from the migration that the task has open */
 	OWNER_TEST_HMM,
@@ -198,6 +198,17 @@ enum mmuscope_owner_reader {
 	OWNER_AMDGPU,
 	OWNER_XE_SVM,
 	OWNER_XE_USERPTR,
+	OWNER_READERS,
+};
+
+#define MMUSCOPE_OWNER_STEPS 6
+
+/* The way from a subscription to its driver's owner, see src/owners.h. */
+struct mmuscope_owner_path {
+	__u32 steps;		/* 0: not read */
+	__u32 or_itself;	/* the last value NULL: the last struct's address */
+	__s64 itself;		/* where in it the last step begins */
+	__s64 add[MMUSCOPE_OWNER_STEPS]; /* each step adds this, and follows what is there */
 };
 
 struct mmuscope_cpu {

@@ -13,9 +13,8 @@
 #define NVKM_VMM_PFN_V 1	/* nvkm/subdev/mmu/vmm.h; a macro, therefore not in BTF */
 #define TABLE_ENTRIES 512	/* of the larger of the two tables: no call writes more */
 
-struct nvkm_vmm_map {
-	u64 *pfn;		/* of the first entry */
-} __attribute__((preserve_access_index));
+/* Where struct nvkm_vmm_map has the pointer to the first entry, by the module's BTF. */
+const volatile u32 pfn_offset = 0;
 
 /* A program each: one may interrupt the other. */
 enum table { TABLE_PGT, TABLE_PD0, TABLES };
@@ -27,18 +26,20 @@ struct {
 	__type(value, u64[TABLE_ENTRIES]);
 } table_entries SEC(".maps");
 
-static __noinline int count_entries(u64 pfns, u32 n, u32 table)
+static __noinline int count_entries(u64 pfns, u32 asked, u32 table)
 {
 	u64 *entries = bpf_map_lookup_elem(&table_entries, &table), invalid = 0;
+	u64 n = asked < TABLE_ENTRIES ? asked : TABLE_ENTRIES;
 
 	if (!entries)
 		return 0;
-	total_add(TOTAL_TABLE_ENTRIES, n);
-	if (n > TABLE_ENTRIES) {
-		total_add(LOST_PAGES, n - TABLE_ENTRIES);
-		n = TABLE_ENTRIES;
-	}
-	if (bpf_probe_read_kernel(entries, n * sizeof(u64), (void *)pfns)) {
+	/* What was compared is what is used, or the verifier does not know its bounds. */
+	barrier_var(n);
+	total_add(TOTAL_TABLE_ENTRIES, asked);
+	if (asked > TABLE_ENTRIES)
+		total_add(LOST_PAGES, asked - TABLE_ENTRIES);
+	if (n > TABLE_ENTRIES ||
+	    bpf_probe_read_kernel(entries, n * sizeof(u64), (void *)pfns)) {
 		total_add(LOST_PAGES, n);
 		return 0;
 	}
@@ -51,33 +52,36 @@ static __noinline int count_entries(u64 pfns, u32 n, u32 table)
 	return 0;
 }
 
-static __always_inline int table_written(u32 n, struct nvkm_vmm_map *map, enum table table)
+static __always_inline int table_written(u32 n, u64 map, enum table table)
 {
+	u64 pfns = 0;
+
 	if (!control.enabled)
 		return 0;
-	return count_entries((u64)BPF_CORE_READ(map, pfn), n, table);
+	bpf_probe_read_kernel(&pfns, sizeof(pfns), (void *)(map + pfn_offset));
+	return count_entries(pfns, n, table);
 }
 
 SEC("?fentry/gp100_vmm_pgt_pfn")
-int BPF_PROG(pgt_fentry, void *vmm, void *pt, u32 ptei, u32 ptes, struct nvkm_vmm_map *map)
+int BPF_PROG(pgt_fentry, void *vmm, void *pt, u32 ptei, u32 ptes, u64 map)
 {
 	return table_written(ptes, map, TABLE_PGT);
 }
 
 SEC("?fentry/gp100_vmm_pd0_pfn")
-int BPF_PROG(pd0_fentry, void *vmm, void *pt, u32 ptei, u32 ptes, struct nvkm_vmm_map *map)
+int BPF_PROG(pd0_fentry, void *vmm, void *pt, u32 ptei, u32 ptes, u64 map)
 {
 	return table_written(ptes, map, TABLE_PD0);
 }
 
 SEC("?kprobe/gp100_vmm_pgt_pfn")
-int BPF_KPROBE(pgt_kprobe, void *vmm, void *pt, u32 ptei, u32 ptes, struct nvkm_vmm_map *map)
+int BPF_KPROBE(pgt_kprobe, void *vmm, void *pt, u32 ptei, u32 ptes, u64 map)
 {
 	return table_written(ptes, map, TABLE_PGT);
 }
 
 SEC("?kprobe/gp100_vmm_pd0_pfn")
-int BPF_KPROBE(pd0_kprobe, void *vmm, void *pt, u32 ptei, u32 ptes, struct nvkm_vmm_map *map)
+int BPF_KPROBE(pd0_kprobe, void *vmm, void *pt, u32 ptei, u32 ptes, u64 map)
 {
 	return table_written(ptes, map, TABLE_PD0);
 }

@@ -6,10 +6,13 @@
 #include "session_impl.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "owners.h"
 
 static volatile struct mmuscope_control *control(struct session *s)
 {
@@ -252,12 +255,23 @@ static void watch__close(struct watch *w)
 	w->skel = NULL;
 }
 
-/* As own_owner() of bpf/outcome.bpf.h decides it. */
-static bool owner_is_read(const struct driver_callback *d)
+/* Tells the programs where the driver's owner is. False where they cannot read it. */
+static bool owner_is_read(struct session *s, const struct driver_callback *d)
 {
-	const struct owner_layout *layout = driver__owner_layout(d->owner);
+	const struct owner_way *way = owner_way(d->owner);
+	struct mmuscope_owner_path path = {};
+	__u32 key = d->owner;
+	struct btf *btf;
 
-	return layout && module_has_struct(layout->module, layout->type);
+	if (!way)
+		return false;
+	btf = module_btf(way->module);
+	if (btf)
+		owner_way__resolve(way, btf, &path);
+	btf__free(btf);
+	return !bpf_map_update_elem(bpf_map__fd(s->core->maps.owner_paths), &key, &path,
+				    BPF_ANY) &&
+	       path.steps;
 }
 
 static int attach(struct session *s, struct watch *w, const struct plan_target *t)
@@ -268,7 +282,7 @@ static int attach(struct session *s, struct watch *w, const struct plan_target *
 				    w->driver->kind, plan_source_name(t->source));
 	if (w->id < 0)
 		return w->id;
-	if (owner_is_read(w->driver))
+	if (owner_is_read(s, w->driver))
 		s->names.callbacks[w->id].owner_by = OWNER_BY_DRIVER;
 	if (t->source == PLAN_REGISTRY)
 		return watch_by_walk(s, w, t);
@@ -399,6 +413,27 @@ static void decide(struct session *s, struct plan_target *t, struct symbol_facts
 		*known = *t;
 }
 
+/* What belongs to a callback that is not watched is not watched either. */
+static void drop_orphans(struct session *s, const char *module)
+{
+	for (size_t i = 0; i < driver_callback_count; i++) {
+		const struct driver_callback *d = &driver_callbacks[i];
+		const char *const beside[] = { d->work, d->second_pass };
+		const struct plan_target *owner = plan__find(&s->plan, d->symbol);
+
+		for (size_t k = 0; belongs_to(d, module) && owner->absent && k < 2; k++) {
+			struct plan_target *t = planned(s, beside[k]);
+
+			if (!t)
+				continue;
+			t->source = PLAN_NONE;
+			t->absent = true;
+			snprintf(t->reason, sizeof(t->reason),
+				 "useless without %s, which is missing", d->symbol);
+		}
+	}
+}
+
 int callbacks__add_module(struct session *s, const char *module)
 {
 	struct symbol_facts *facts = NULL;
@@ -415,6 +450,7 @@ int callbacks__add_module(struct session *s, const char *module)
 	for (size_t i = 0; i < plan.count; i++)
 		decide(s, &plan.targets[i], &facts[i]);
 	err = 0;
+	drop_orphans(s, module);
 	for (size_t i = 0; i < driver_callback_count && !err; i++) {
 		const struct driver_callback *d = &driver_callbacks[i];
 

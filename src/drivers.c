@@ -147,20 +147,3 @@ void driver__releases(const struct driver_callback *d, char *out, size_t size)
 	else
 		snprintf(out, size, "%s", "");
 }
-
-const struct owner_layout *driver__owner_layout(enum mmuscope_owner_reader reader)
-{
-	static const struct owner_layout layouts[] = {
-		[OWNER_TEST_HMM] = { "test_hmm", "dmirror" },
-		[OWNER_NOUVEAU] = { "nouveau", "nouveau_svmm" },
-		[OWNER_NOUVEAU_FAULT] = { "nouveau", "svm_notifier" },
-		[OWNER_AMDGPU] = { "amdgpu", "svm_range_bo" },
-		/* Owners are by group of devices, and per address space, since 7.0. */
-		[OWNER_XE_SVM] = { "xe", "drm_pagemap_peer" },
-		[OWNER_XE_USERPTR] = { "xe", "drm_pagemap_peer" },
-	};
-
-	if (reader >= sizeof(layouts) / sizeof(layouts[0]) || !layouts[reader].module)
-		return NULL;
-	return &layouts[reader];
-}

@@ -60,14 +60,4 @@ const struct driver_callback *driver__find(const char *symbol, const char *modul
  */
 void driver__releases(const struct driver_callback *driver, char *out, size_t size);
 
-/*
- * The module whose BTF describes where the driver keeps its owner, and the struct
- * there that must exist for it to be read (bpf/outcome.bpf.h). NULL: it is not read.
- */
-struct owner_layout {
-	const char *module, *type;
-};
-
-const struct owner_layout *driver__owner_layout(enum mmuscope_owner_reader reader);
-
 #endif

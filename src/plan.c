@@ -134,15 +134,11 @@ struct btf *kernel_btf(void)
 	return btf;
 }
 
-bool module_has_struct(const char *module, const char *name)
+struct btf *module_btf(const char *module)
 {
-	struct btf *base = kernel_btf(), *btf;
-	bool found;
+	struct btf *base = kernel_btf();
 
-	btf = base ? btf__load_module_btf(module, base) : NULL;
-	found = btf && btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
-	btf__free(btf);
-	return found;
+	return base ? btf__load_module_btf(module, base) : NULL;
 }
 
 int module_users(const char *module)

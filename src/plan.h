@@ -88,8 +88,8 @@ struct btf *kernel_btf(void);
 /* The address of a function of the kernel ("") or of a module; 0: hidden, or not there. */
 unsigned long long symbol_address(const char *symbol, const char *module);
 
-/* Does the BTF of the module have this struct? */
-bool module_has_struct(const char *module, const char *name);
+/* The BTF of a module that is loaded, to be freed. NULL: it has none. */
+struct btf *module_btf(const char *module);
 
 /* Users of a loaded module, from sysfs; -ENOENT where it is not loaded or built in. */
 int module_users(const char *module);

@@ -2,9 +2,12 @@
 /* The page-table writes of nouveau, bpf/nouveau.bpf.c: an object that is there while it is. */
 #include "session_impl.h"
 
+#include <bpf/btf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "owners.h"
 
 #define MODULE "nouveau"
 #define METRIC "page_table_writes"
@@ -17,6 +20,16 @@ static struct bpf_program *program(const struct nouveau_bpf *skel, size_t i,
 	if (source == PLAN_KPROBE)
 		return i ? skel->progs.pd0_kprobe : skel->progs.pgt_kprobe;
 	return i ? skel->progs.pd0_fentry : skel->progs.pgt_fentry;
+}
+
+/* Where struct nvkm_vmm_map has the entries, or -ENOENT. */
+static long pfn_offset(void)
+{
+	struct btf *btf = module_btf(MODULE);
+	long offset = btf ? btf_member_offset(btf, "nvkm_vmm_map", "pfn") : -ENOENT;
+
+	btf__free(btf);
+	return offset;
 }
 
 static int decide(struct session *s)
@@ -36,7 +49,7 @@ static int decide(struct session *s)
 
 		facts[i].prefer_kprobe = s->options.running && module_users(MODULE) <= 0;
 		plan__decide(t, &facts[i], RUNG_PROBES);
-		if (t->source && !module_has_struct(MODULE, "nvkm_vmm_map")) {
+		if (t->source && pfn_offset() < 0) {
 			t->source = PLAN_NONE;
 			snprintf(t->reason, sizeof(t->reason), "its arguments are not in BTF");
 		}
@@ -61,6 +74,7 @@ static int load(struct session *s)
 	if (!s->nouveau)
 		return -errno;
 	*(struct mmuscope_config *)&s->nouveau->rodata->cfg = s->config;
+	s->nouveau->rodata->pfn_offset = (__u32)pfn_offset();
 	err = session__share_maps(s, s->nouveau->obj);
 	for (size_t i = 0; i < WRITE_TARGETS; i++) {
 		enum plan_source source = plan__find(&s->plan, functions[i])->source;

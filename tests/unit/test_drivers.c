@@ -89,23 +89,6 @@ static void tells_the_releases(void **state)
 	}
 }
 
-static void owners_are_where_the_driver_is(void **state)
-{
-	(void)state;
-	assert_null(driver__owner_layout(OWNER_OF_MIGRATION));
-	assert_null(driver__owner_layout(OWNER_XE_USERPTR + 1));
-	for_each_row(d) {
-		const struct owner_layout *l = driver__owner_layout(d->owner);
-
-		if (d->owner == OWNER_OF_MIGRATION)
-			continue;
-		assert_non_null(l);
-		/* drm_gpusvm is a library: the owner is its user's. */
-		if (strcmp(d->module, "drm_gpusvm_helper"))
-			assert_string_equal(l->module, d->module);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,7 +96,6 @@ int main(void)
 		cmocka_unit_test(names_are_unique),
 		cmocka_unit_test(finds_by_name_and_module),
 		cmocka_unit_test(tells_the_releases),
-		cmocka_unit_test(owners_are_where_the_driver_is),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
