@@ -33,11 +33,14 @@ static __noinline bool other_window_open(struct mm_struct *mm)
 static __always_inline u64 own_owner(u32 reader, u64 subscription, struct migration_frame *m)
 {
 	struct mmuscope_owner_path *path = bpf_map_lookup_elem(&owner_paths, &reader);
-	u64 at = subscription, before = 0;
+	u64 at, before = 0;
 	u32 i;
 
 	if (!path || !path->steps)
 		return m ? m->owner : 0;
+	/* As a number: the verifier lets nobody add what it does not know to a pointer. */
+	if (bpf_probe_read_kernel(&at, sizeof(at), &subscription))
+		return 0;
 	for (i = 0; i < MMUSCOPE_OWNER_STEPS && i < path->steps; i++) {
 		before = at;
 		if (bpf_probe_read_kernel(&at, sizeof(at), (void *)(before + path->add[i])))
