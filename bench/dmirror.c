@@ -77,9 +77,9 @@ int dmirror__open(struct dmirror *d, unsigned int index)
 {
 	memset(d, 0, sizeof(*d));
 	snprintf(d->path, sizeof(d->path), "/dev/hmm_dmirror%u", index);
-	/* Measured: 64 up to 6.12, 512 in 7.2; hmm_range_fault() by 64 in all. */
+	/* Measured: 64 and 64 up to 6.12, 512 and 32 in 7.2. */
 	d->chunk_pages = kernel_info__version() >= 6019 ? 512 : 64;
-	d->fault_pages = 64;
+	d->fault_pages = kernel_info__version() >= 6019 ? 32 : 64;
 	d->fd = open(d->path, O_RDWR | O_CLOEXEC);
 	if (d->fd < 0 && errno == ENOENT)
 		d->fd = open_by_major(index);

@@ -26,10 +26,14 @@ int ops__map(struct run *run, struct ops *ops)
 	area = mmap(NULL, 3 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (area == MAP_FAILED)
 		return run__failed(run, "mmap", -errno);
-	/* Inside one GiB each, or mprotect would notify twice. */
+	/*
+	 * Inside one GiB each, or mprotect would notify twice; and not at the same place
+	 * of a page table, or mremap would move all of that and notify of pages before
+	 * the range (try_realign_addr(), mm/mremap.c, 6.7).
+	 */
 	at = ((unsigned long)area + GIB - 1) & ~(GIB - 1);
 	ops->home = (unsigned char *)at + PAGE_BYTES;
-	ops->away = (unsigned char *)at + GIB + PAGE_BYTES;
+	ops->away = (unsigned char *)at + GIB + 2 * PAGE_BYTES;
 	munmap(area, 3 * GIB);
 	if (mmap(ops->home, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		 -1, 0) == MAP_FAILED ||

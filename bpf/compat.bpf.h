@@ -18,8 +18,11 @@
 /* MIGRATE_VMA_SELECT_*: an enum whose values never changed (5.9, 6.0, 6.19). */
 #define SELECT_SYSTEM		(1UL << 0)
 #define SELECT_DEVICE		(1UL << 1 | 1UL << 2)	/* _PRIVATE, _COHERENT (6.0) */
+#define SELECT_COMPOUND		(1UL << 3)		/* 6.19 */
 /* A macro in every kernel, therefore not in BTF; never changed. */
 #define MIGRATE_PFN_MIGRATE	(1UL << 1)
+#define MIGRATE_PFN_COMPOUND	(1UL << 4)	/* 6.19; of a huge page, never another size */
+#define COMPOUND_PAGES		512
 
 #define PAGE_SHIFT		12
 #define PF_EXITING		0x4
@@ -47,6 +50,17 @@ static __always_inline u64 range_owner(const struct mmu_notifier_range *range)
 	if (bpf_core_field_exists(old->migrate_pgmap_owner))
 		return (u64)BPF_CORE_READ(old, migrate_pgmap_owner);
 	return 0;
+}
+
+enum migrate_vma_direction___compound {
+	MIGRATE_VMA_SELECT_COMPOUND___compound = 1 << 3,
+};
+
+/* May an entry of a source array be a whole huge page? 6.19 */
+static __always_inline bool has_compound(void)
+{
+	return bpf_core_enum_value_exists(enum migrate_vma_direction___compound,
+					  MIGRATE_VMA_SELECT_COMPOUND___compound);
 }
 
 /* Two-pass invalidation, in 7.2 and not in 6.12. */

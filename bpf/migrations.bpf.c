@@ -29,14 +29,15 @@ struct scratch_map scratch SEC(".maps");
 struct count_ctx {
 	u64 array;
 	u64 left;
-	u64 found;
+	u64 found;		/* pages of 4 KiB */
+	u64 compound;		/* entries of a whole huge page */
 	u32 slot;
 };
 
 /* Counts the entries with MIGRATE_PFN_MIGRATE in the next block. Returns 1 at the end. */
 static __noinline long count_block(u32 unused, struct count_ctx *ctx)
 {
-	u64 *block, n, found = 0;
+	u64 *block, n, found = 0, compound = 0;
 	u32 slot;
 
 	if (!ctx)
@@ -54,19 +55,24 @@ static __noinline long count_block(u32 unused, struct count_ctx *ctx)
 			if (i >= n)
 				break;
 			found += block[i] >> 1 & 1;
+			if (has_compound())
+				compound += block[i] >> 4 & block[i] >> 1 & 1;
 		}
 	}
 	ctx->array += n * sizeof(u64);
 	ctx->left -= n;
-	ctx->found += found;
+	ctx->found += found + compound * (COMPOUND_PAGES - 1);
+	ctx->compound += compound;
 	return ctx->left == 0;
 }
 
 /*
- * How many of the n entries of a source array have MIGRATE_PFN_MIGRATE set.
+ * How many pages the entries of a source array have that bear MIGRATE_PFN_MIGRATE,
+ * of n entries; a huge page's is followed by empty ones. *compound, if asked for: how
+ * many of those entries are a whole huge page.
  * `slot`: the caller's own scratch space, as one handler may interrupt another.
  */
-static __always_inline u64 count_migrating(u64 array, u64 n, u32 slot)
+static __always_inline u64 count_migrating(u64 array, u64 n, u32 slot, u64 *compound)
 {
 	struct count_ctx ctx = { .array = array, .left = n, .slot = slot };
 
@@ -79,6 +85,8 @@ static __always_inline u64 count_migrating(u64 array, u64 n, u32 slot)
 	}
 	if (ctx.left)
 		total_add(LOST_PAGES, ctx.left);
+	if (compound)
+		*compound = ctx.compound;
 	return ctx.found;
 }
 
@@ -99,6 +107,7 @@ static __always_inline struct migration_frame *frame_push(struct task_state *st,
 	f->owner = 0;
 	f->collected = 0;
 	f->migrated = 0;
+	f->compound = 0;
 	f->pages_performed = 0;
 	f->entered_ns = bpf_ktime_get_ns();
 	f->generation = control.generation;
@@ -153,6 +162,7 @@ static __always_inline void frame_complete(struct task_state *st, struct migrati
 		row->count[MIGRATION_PAGES] += f->pages;
 		row->count[MIGRATION_COLLECTED] += f->collected;
 		row->count[MIGRATION_MIGRATED] += f->migrated;
+		row->count[MIGRATION_COMPOUND] += f->compound;
 		row->count[MIGRATION_TIME] += bpf_ktime_get_ns() - f->entered_ns;
 		if (f->pages_performed > f->migrated)
 			row->count[MIGRATION_EXCESS] += f->pages_performed - f->migrated;
@@ -203,6 +213,8 @@ int BPF_PROG(setup_leave, struct migrate_vma *args, int ret)
 		return 0;
 	}
 	f->collected = args->cpages;
+	if (has_compound() && args->flags & SELECT_COMPOUND)
+		f->collected = count_migrating((u64)args->src, args->npages, 0, NULL);
 	f->phase = PHASE_COPY;
 	if (!f->collected) {
 		total_add(TOTAL_SETUPS_EMPTY, 1);
@@ -230,7 +242,7 @@ int BPF_PROG(pages_leave, struct migrate_vma *args)
 	if (!f)
 		return 0;
 	f->phase = PHASE_FINALIZE;
-	f->migrated = count_migrating((u64)args->src, args->npages, 0);
+	f->migrated = count_migrating((u64)args->src, args->npages, 0, &f->compound);
 	return 0;
 }
 
@@ -277,7 +289,7 @@ static __always_inline int evict_leave(u64 array, u64 npages)
 	struct migration_frame *f = frame_find(task_state(false), array);
 
 	if (f)
-		f->collected = count_migrating(array, npages, 1);
+		f->collected = count_migrating(array, npages, 1, NULL);
 	return 0;
 }
 
@@ -317,7 +329,7 @@ int BPF_PROG(evict_finalize_leave, unsigned long *src_pfns, unsigned long *dst_p
 
 	if (!f)
 		return 0;
-	f->migrated = count_migrating((u64)src_pfns, npages, 1);
+	f->migrated = count_migrating((u64)src_pfns, npages, 1, &f->compound);
 	total_add(TOTAL_EVICTS_FINALIZED, 1);
 	frame_complete(st, f);
 	return 0;

@@ -74,7 +74,8 @@ struct mmuscope_row_key {
 enum { NOTIFICATION_CALLS, NOTIFICATION_PAGES, NOTIFICATION_FAILED, NOTIFICATION_WHOLE,
        NOTIFICATION_EMPTY /* no page at all: a bug of whoever sends it */ };
 enum { MIGRATION_CALLS, MIGRATION_PAGES, MIGRATION_COLLECTED, MIGRATION_MIGRATED,
-       MIGRATION_EXCESS, MIGRATION_TIME /* ns, setup entered to finalize left */ };
+       MIGRATION_EXCESS, MIGRATION_TIME /* ns, setup entered to finalize left */,
+       MIGRATION_COMPOUND /* huge pages that migrated whole */ };
 enum { FAULT_CALLS, FAULT_PAGES, FAULT_RETRIES };
 enum { CAUSE_SAMPLES, CAUSE_PAGES, CAUSE_WHOLE };
 

@@ -25,6 +25,7 @@ struct migration_frame {
 	u64 pages;
 	u64 collected;
 	u64 migrated;
+	u64 compound;		/* entries of a whole huge page among the migrated */
 	u64 pages_performed;	/* by every callback inside that acted */
 	u64 entered_ns;
 	u64 start;		/* the row's key, with the owner */

@@ -275,7 +275,7 @@ static json_t *migrations_json(const struct report *r)
 			continue;
 		json_array_append_new(
 			rows,
-			json_pack("{s:I, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
+			json_pack("{s:I, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
 				  (json_int_t)k->tgid, "comm",
 				  names__comm(r->names, k->tgid, k->start), "direction",
 				  direction_name(k->direction), "owner",
@@ -283,7 +283,8 @@ static json_t *migrations_json(const struct report *r)
 				  (json_int_t)row->count[MIGRATION_CALLS], "pages",
 				  (json_int_t)row->count[MIGRATION_PAGES], "collected",
 				  (json_int_t)row->count[MIGRATION_COLLECTED], "migrated",
-				  (json_int_t)row->count[MIGRATION_MIGRATED], "excess",
+				  (json_int_t)row->count[MIGRATION_MIGRATED], "compound",
+				  (json_int_t)row->count[MIGRATION_COMPOUND], "excess",
 				  (json_int_t)row->count[MIGRATION_EXCESS], "time_ns",
 				  (json_int_t)row->count[MIGRATION_TIME]));
 	}
@@ -356,6 +357,11 @@ static json_t *unobservable_json(const struct report *r)
 		add_unseen(list, r, "callbacks");
 	if (!report__unobservable(r, "page_table_writes"))
 		add_unseen(list, r, "page_table_writes");
+	/* Probes are there for who had subscribed before. */
+	if (!report__unobservable(r, "callbacks") && report__unobservable(r, "registry"))
+		add_unobservable(list, "callbacks.later",
+				 "of drivers that are not known and subscribe while counting: "
+				 "only the walk of the registry sees them");
 	if (r->latency && any_by_walk(r))
 		add_unobservable(list, "callbacks.latency_ns",
 				 "a callback that the walk of the registry sees has none");

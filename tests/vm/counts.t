@@ -13,7 +13,6 @@ workloads="migrate-mixed migrate-pingpong migrate-holes mmops"
 sizes() { # WORKLOAD: pages x iterations. A fork takes its time in an emulated guest.
 	if [ "$1" = mmops ]; then echo 23x97 997x23; else echo 23x997 997x23; fi
 }
-CHUNK=64		# pages of one migrate_vma_setup(), and of one hmm_range_fault()
 
 up() { echo $((($1 + $2 - 1) / $2)); }
 
@@ -82,7 +81,7 @@ event_of() { if [ "$1" = patched ]; then echo MIGRATE; else echo CLEAR; fi; }
 check_mixed() { # VARIANT PAGES ITERATIONS
 	local variant=$1 n=$2 iterations=$3 chunks r i=0 share first name file
 
-	chunks=$(up "$n" "$CHUNK")
+	chunks=$(up "$n" "$CHUNK_PAGES")
 	file=$tmp/$variant/migrate-mixed-${n}x$iterations.json
 	for share in ${shares//,/ }; do
 		name="$variant: migrate-mixed, $n pages, $iterations iterations, $share %"
@@ -100,7 +99,7 @@ check_mixed() { # VARIANT PAGES ITERATIONS
 			# The read-back of the migration meets a dropped mapping: ENOENT.
 			check "$name" "$file" "$i" "$iterations" \
 				"$(one_iteration "$chunks" "$chunks" "$n" "$chunks" $((n - r)) "$r" \
-					"$(up $((n - first)) "$CHUNK")")" \
+					"$(up $((n - first)) "$FAULT_PAGES")")" \
 				"$(ledgers migrate null null 2 read "$n" 1 0)"
 		fi
 		json "$name: one row, in setup" "$file" ".results[$i].stat.notifications
@@ -116,7 +115,7 @@ check_pingpong() { # VARIANT PAGES ITERATIONS
 
 	name="$variant: migrate-pingpong, $n pages, $iterations iterations"
 	file=$tmp/$variant/migrate-pingpong-${n}x$iterations.json
-	calls=$(($(up "$n" "$CHUNK") + n))
+	calls=$(($(up "$n" "$CHUNK_PAGES") + n))
 	[ "$variant" = patched ] || acted=1
 	check "$name" "$file" 0 "$iterations" \
 		"$(one_iteration "$calls" $((acted * calls)) $((acted * 2 * n)) "$calls" $((2 * n)) 0 0)" \
@@ -125,7 +124,7 @@ check_pingpong() { # VARIANT PAGES ITERATIONS
 		| map({(.direction): {calls, pages, collected, migrated, excess}}) | add == {
 		to_device: {calls: $c, pages: $p, collected: $p, migrated: $p, excess: 0},
 		to_system: {calls: $p, pages: $p, collected: $p, migrated: $p, excess: 0}}' \
-		--argjson c $(($(up "$n" "$CHUNK") * iterations)) --argjson p $((n * iterations))
+		--argjson c $(($(up "$n" "$CHUNK_PAGES") * iterations)) --argjson p $((n * iterations))
 }
 
 check_holes() { # VARIANT PAGES ITERATIONS
@@ -133,7 +132,7 @@ check_holes() { # VARIANT PAGES ITERATIONS
 
 	name="$variant: migrate-holes, $n pages, $iterations iterations"
 	file=$tmp/$variant/migrate-holes-${n}x$iterations.json
-	chunks=$(up "$n" "$CHUNK")
+	chunks=$(up "$n" "$CHUNK_PAGES")
 	[ "$variant" = patched ] || acted=1
 	check "$name" "$file" 0 "$iterations" \
 		"$(one_iteration $((2 * chunks)) $((acted * 2 * chunks)) $((acted * 2 * n)) "$chunks" "$n" \

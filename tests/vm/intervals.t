@@ -10,18 +10,18 @@ set -uo pipefail
 guest patched --icount << 'END'
 status absent mmuscope bench intervals
 notifier_test
-status table mmuscope bench intervals --iterations 5
-status json mmuscope bench intervals --iterations 5 --json -o intervals.json
+status table mmuscope bench intervals --iterations 1
+status json mmuscope bench intervals --iterations 1 --json -o intervals.json
 END
 out=$tmp/patched file=$tmp/patched/intervals.json
 is "without the module: exit status" "$(cat "$out/absent.status")" 4
 is "without the module: is said" "$(cat "$out/absent.stdout" "$out/absent.stderr")" \
-	"mmuscope: cannot subscribe with /dev/notifier_test: No such file or directory; load notifier_test.ko, which kernel/module has."
+	"mmuscope bench: cannot subscribe with /dev/notifier_test: No such file or directory; load notifier_test.ko, which kernel/module has."
 is "a table: exit status, nothing said" "$(cat "$out/table".{status,stderr})" 0
 comment < "$out/table.stdout"
 is "JSON: exit status, nothing said" "$(cat "$out/json".{status,stdout,stderr})" 0
 json "schema, clock, populations" "$file" '.schema == "mmuscope-intervals/1" and .clock == "guest-insn"
-	and .iterations == 5 * 500 and [.populations[] | [.intervals, .overlapping]]
+	and .iterations == 500 and [.populations[] | [.intervals, .overlapping]]
 	== [[1, 1], [100, 1], [10000, 1], [10000, 10], [10000, 100]]'
 is "the table has the same rows" "$(awk 'NR > 2 { print $1, $2 }' "$out/table.stdout")" \
 	"$(jq -r '.populations[] | "\(.intervals) \(.overlapping)"' "$file")"

@@ -19,6 +19,11 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 VM=$ROOT/tests/vm
 programs=()
+# What the lines of kernels do differently: the CLEARs of a huge page that is split
+# (apart for the page table and for the migration entries, or in one window), and
+# pages of one hmm_range_fault() and one migration of the test device.
+SPLIT_CLEARS=2 FAULT_PAGES=64 CHUNK_PAGES=64
+[ "$LINE" != 7.2 ] || SPLIT_CLEARS=1 FAULT_PAGES=32 CHUNK_PAGES=512
 
 program() {
 	cc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -pthread -o "$tmp/$1" "$VM/$1.c" ||

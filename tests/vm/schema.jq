@@ -64,7 +64,7 @@ def stat:
 		(.latency_ns | latency("callbacks[].latency_ns"))),
 	(.migrations // [] | .[] | fields("migrations[]"; {pid: "int", comm: "text", direction: "text",
 		owner: "text?", calls: "int", pages: "int", collected: "int", migrated: "int",
-		excess: "int", time_ns: "int"})),
+		compound: "int", excess: "int", time_ns: "int"})),
 	(.faults | select(. != null) | fields("faults"; {calls: "int", pages: "int", retries: "int"})),
 	(.ownerless | fields("ownerless"; {calls: "int", pages: "int"})),
 	(.page_table_writes | select(. != null)

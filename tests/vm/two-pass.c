@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * two-pass INTERVALS PASS_NS NOTIFICATIONS: two-pass notifiers of one page each beside
- * each other, then so many notifications of all of them; prints the module's ledger.
+ * two-pass INTERVALS PASS_NS NOTIFICATIONS [stay]: two-pass notifiers of one page each
+ * beside each other, then so many notifications of all of them; prints the module's
+ * ledger, and with a fourth word stays.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,6 +51,9 @@ int main(int argc, char **argv)
 		return failed("the ledger");
 	printf("first %llu second %llu\n", (unsigned long long)ledger.first_passes,
 	       (unsigned long long)ledger.second_passes);
+	fflush(stdout);
+	if (argc > 4)
+		pause();
 	/* The intervals stay until the process has ended, and hear of that. */
 	return 0;
 }
