@@ -382,13 +382,13 @@ static int plan_module(struct plan *plan, const char *module)
 static void mark_absent(struct plan_target *t)
 {
 	const struct driver_callback *d = driver__find(t->symbol, t->module);
-	char releases[64] = "";
+	char kernels[100] = "";
 
 	if (d)
-		driver__releases(d, releases, sizeof(releases));
+		driver__kernels(d, kernels, sizeof(kernels));
 	t->absent = true;
-	snprintf(t->reason, sizeof(t->reason), "not in this kernel%s%s", releases[0] ? ": " : "",
-		 releases);
+	snprintf(t->reason, sizeof(t->reason), "not in this kernel%s%s", kernels[0] ? ": " : "",
+		 kernels);
 }
 
 static void decide(struct session *s, struct plan_target *t, struct symbol_facts *facts)

@@ -39,14 +39,17 @@ const struct driver_callback driver_callbacks[] = {
 	 * inlines.
 	 */
 	{ "nouveau_svmm_invalidate_range_start", "nouveau", KIND_NOTIFIER,
-	  .work = "nvif_object_mthd", .declines = DECLINES_MIGRATE, .owner = OWNER_NOUVEAU },
+	  .work = "nvif_object_mthd", .declines = DECLINES_MIGRATE, .owner = OWNER_NOUVEAU,
+	  .option = "CONFIG_DRM_NOUVEAU_SVM" },
 	/* For the length of a fault: its own EXCLUSIVE, 5.14+. */
 	{ "nouveau_svm_range_invalidate", "nouveau", KIND_INTERVAL,
-	  .declines = DECLINES_EXCLUSIVE, .owner = OWNER_NOUVEAU_FAULT },
+	  .declines = DECLINES_EXCLUSIVE, .owner = OWNER_NOUVEAU_FAULT,
+	  .option = "CONFIG_DRM_NOUVEAU_SVM" },
 
 	/* drivers/gpu/drm/amd/amdkfd/kfd_svm.c: nothing to do for a RELEASE. */
 	{ "svm_range_cpu_invalidate_pagetables", "amdgpu", KIND_INTERVAL,
-	  .declines = DECLINES_RELEASE, .owner = OWNER_AMDGPU, .since = "5.14" },
+	  .declines = DECLINES_RELEASE, .owner = OWNER_AMDGPU, .since = "5.14",
+	  .option = "CONFIG_HSA_AMD_SVM" },
 	/* amdgpu_mn.c, amdgpu_hmm.c: fail where they may not block, take all else on. */
 	{ "amdgpu_mn_invalidate_gfx", "amdgpu", KIND_INTERVAL,
 	  .declines = DECLINES_NOTHING, .until = "6.1" },
@@ -63,11 +66,11 @@ const struct driver_callback driver_callbacks[] = {
 	 */
 	{ "radeon_mn_invalidate", "radeon", KIND_INTERVAL,
 	  .work = "radeon_ttm_placement_from_domain", .declines = DECLINES_UNKNOWN,
-	  .no_sequence = true },
+	  .no_sequence = true, .option = "CONFIG_DRM_RADEON_USERPTR" },
 
 	/* drivers/gpu/drm/i915/gem/i915_gem_userptr.c */
 	{ "i915_gem_userptr_invalidate", "i915", KIND_INTERVAL,
-	  .declines = DECLINES_NOTHING, .since = "5.13" },
+	  .declines = DECLINES_NOTHING, .since = "5.13", .option = "CONFIG_DRM_I915_USERPTR" },
 	{ "userptr_mn_invalidate_range_start", "i915", KIND_NOTIFIER,
 	  .declines = DECLINES_UNKNOWN, .until = "5.12" },
 
@@ -92,9 +95,10 @@ const struct driver_callback driver_callbacks[] = {
 
 	/* drivers/infiniband/hw/mlx5/odp.c, sw/rxe/rxe_odp.c: as amdgpu's userptr. */
 	{ "mlx5_ib_invalidate_range", "mlx5_ib", KIND_INTERVAL,
-	  .declines = DECLINES_NOTHING },
+	  .declines = DECLINES_NOTHING, .option = "CONFIG_INFINIBAND_ON_DEMAND_PAGING" },
 	{ "rxe_ib_invalidate_range", "rdma_rxe", KIND_INTERVAL,
-	  .declines = DECLINES_NOTHING, .since = "6.14" },
+	  .declines = DECLINES_NOTHING, .since = "6.14",
+	  .option = "CONFIG_INFINIBAND_ON_DEMAND_PAGING" },
 
 	/* drivers/infiniband/hw/hfi1/mmu_rb.c: forgets what is in the range, if anything. */
 	{ "mmu_notifier_range_start", "hfi1", KIND_NOTIFIER,
@@ -134,16 +138,21 @@ const struct driver_callback *driver__find(const char *symbol, const char *modul
 	return NULL;
 }
 
-void driver__releases(const struct driver_callback *d, char *out, size_t size)
+void driver__kernels(const struct driver_callback *d, char *out, size_t size)
 {
+	const char *option = d->option ? d->option : "";
+	const char *with = d->option ? "with " : "";
+	const char *comma = d->option ? ", " : "";
+
 	if (d->since && !strcmp(d->since, OUT_OF_TREE))
-		snprintf(out, size, "out of tree");
+		snprintf(out, size, "out of tree%s%s%s", comma, with, option);
 	else if (d->since && d->until)
-		snprintf(out, size, "Linux %s to %s", d->since, d->until);
+		snprintf(out, size, "Linux %s to %s%s%s%s", d->since, d->until, comma, with,
+			 option);
 	else if (d->since)
-		snprintf(out, size, "Linux %s and later", d->since);
+		snprintf(out, size, "Linux %s and later%s%s%s", d->since, comma, with, option);
 	else if (d->until)
-		snprintf(out, size, "Linux up to %s", d->until);
+		snprintf(out, size, "Linux up to %s%s%s%s", d->until, comma, with, option);
 	else
-		snprintf(out, size, "%s", "");
+		snprintf(out, size, "%s%s", with, option);
 }

@@ -33,6 +33,7 @@ struct driver_callback {
 	const char *second_pass;
 	/* Releases of Linux that have it, both included; NULL: no end to that side. */
 	const char *since, *until;
+	const char *option;	/* of the kernel's configuration, without which it is not built */
 	/* An interval notifier that never calls mmu_interval_set_seq(). */
 	bool no_sequence;
 };
@@ -55,9 +56,10 @@ extern const size_t driver_callback_count;
 const struct driver_callback *driver__find(const char *symbol, const char *module);
 
 /*
- * "Linux 5.14 and later", "Linux up to 6.1", "Linux 6.8 to 6.12"; "out of tree" for
- * what is in no Linux; "" where every release that this tool is for has it.
+ * Who has it: "Linux 5.14 and later", "Linux up to 6.1", "Linux 6.8 to 6.12"; "out of
+ * tree" for what is in no Linux; "" where every release that this tool is for has it.
+ * With an option ", with CONFIG_..." follows, or stands alone.
  */
-void driver__releases(const struct driver_callback *driver, char *out, size_t size);
+void driver__kernels(const struct driver_callback *driver, char *out, size_t size);
 
 #endif

@@ -61,7 +61,7 @@ static void finds_by_name_and_module(void **state)
 	assert_null(driver__find("", ""));
 }
 
-static void tells_the_releases(void **state)
+static void tells_the_kernels(void **state)
 {
 	static const struct {
 		struct driver_callback d;
@@ -72,19 +72,25 @@ static void tells_the_releases(void **state)
 		{ { .since = "6.8", .until = "7.1" }, "Linux 6.8 to 7.1" },
 		{ { .since = "-" }, "out of tree" },
 		{ { .since = NULL }, "" },
+		{ { .option = "CONFIG_A" }, "with CONFIG_A" },
+		{ { .since = "5.14", .option = "CONFIG_A" },
+		  "Linux 5.14 and later, with CONFIG_A" },
+		{ { .until = "6.1", .option = "CONFIG_A" }, "Linux up to 6.1, with CONFIG_A" },
+		{ { .since = "6.8", .until = "7.1", .option = "CONFIG_A" },
+		  "Linux 6.8 to 7.1, with CONFIG_A" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char text[64] = "of an earlier time";
+		char text[100] = "of an earlier time";
 
-		driver__releases(&cases[i].d, text, sizeof(text));
+		driver__kernels(&cases[i].d, text, sizeof(text));
 		assert_string_equal(text, cases[i].text);
 	}
 	for_each_row(d) {
-		char text[64];
+		char text[100];
 
-		driver__releases(d, text, sizeof(text));
+		driver__kernels(d, text, sizeof(text));
 		assert_true(strlen(text) < sizeof(text) - 1);
 	}
 }
@@ -95,7 +101,7 @@ int main(void)
 		cmocka_unit_test(rows_are_complete),
 		cmocka_unit_test(names_are_unique),
 		cmocka_unit_test(finds_by_name_and_module),
-		cmocka_unit_test(tells_the_releases),
+		cmocka_unit_test(tells_the_kernels),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
