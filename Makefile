@@ -107,7 +107,10 @@ $(BUILD)/synthetic.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/registry.bpf.o \
 		$(BUILD)/tests/bpf/synthetic.bpf.o
 	$(call say,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
-$(BUILD)/synthetic: $(BUILD)/synthetic.skel.h tests/vm/synthetic.c $(BUILD)/src/drivers.o $(BUILD)/src/owners.o \
+$(BUILD)/inner.bpf.o: $(BUILD)/tests/bpf/inner.bpf.o
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+$(BUILD)/synthetic: $(BUILD)/synthetic.skel.h $(BUILD)/inner.skel.h tests/vm/synthetic.c $(BUILD)/src/drivers.o $(BUILD)/src/owners.o \
 		Makefile
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SIGNEDNESS) -MMD -MP -MF $@.d -o $@ tests/vm/synthetic.c \

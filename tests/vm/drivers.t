@@ -132,7 +132,12 @@ json "stat: of what is not in this kernel nothing is said" "$tmp/out/stat.json" 
 	'all(.unobservable[]; .metric | startswith("callbacks.") and . != "callbacks.latency_ns" | not)'
 is "synthetic: exit status, nothing said" "$(cat "$tmp/out"/synthetic.{status,stderr})" 0
 is "synthetic: by these modules' BTF the numbers are the same" \
-	"$(grep -v ': not here$' "$tmp/out/synthetic.stdout" | grep -vxFf "$VM/synthetic.expected")" ""
+	"$(grep -v ': not here$' "$tmp/out/synthetic.stdout" | grep -v '^inner' |
+		grep -vxFf "$VM/synthetic.expected")" ""
+want='inner of drm_gpusvm: not here'
+! is_in drm_gpusvm_helper 7.2 || want='inner of drm_gpusvm: 23 right, 0 of others'
+is "synthetic: the driver behind drm_gpusvm is found" \
+	"$(grep '^inner' "$tmp/out/synthetic.stdout")" "$want"
 ways=$(grep -c '^owner [a-z].*: 23 right' "$tmp/out/synthetic.stdout")
 # nouveau's first is in every build of it; all the others want the options, or xe.
 want=2

@@ -27,6 +27,7 @@
 
 typedef __u32 u32;
 typedef __u64 u64;
+#include "inner.skel.h"
 #include "synthetic.skel.h"
 
 #define CALLS 23
@@ -190,7 +191,7 @@ static struct mmuscope_cpu *cpus;
 static u64 arena_at, arena_used;
 static int cpu_count;
 
-static u64 run(struct bpf_program *prog, u64 a, u64 b, u64 c)
+static void run_program(struct bpf_program *prog, u64 a, u64 b, u64 c)
 {
 	u64 args[3] = { a, b, c };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
@@ -198,6 +199,11 @@ static u64 run(struct bpf_program *prog, u64 a, u64 b, u64 c)
 
 	if (err || opts.retval)
 		die("%s: %s, %u", bpf_program__name(prog), strerror(-err), opts.retval);
+}
+
+static u64 run(struct bpf_program *prog, u64 a, u64 b, u64 c)
+{
+	run_program(prog, a, b, c);
 	return skel->bss->result;
 }
 
@@ -699,6 +705,50 @@ static void check_tables(void)
 	print_table_totals("tables, switched off");
 }
 
+/* ---- the driver behind drm_gpusvm ---- */
+
+static void check_inner(void)
+{
+	const char *const module = "drm_gpusvm_helper";
+	const u64 outer = 0xffffffffc0770000ULL;
+	struct inner_bpf *inner;
+	int right = 0, others = 0;
+
+	/* It has CO-RE find the structs, which reads no BTF that is made. */
+	if (made || !has(module, "drm_gpusvm_notifier")) {
+		printf("inner of drm_gpusvm: not here\n");
+		return;
+	}
+	inner = inner_bpf__open();
+	if (!inner)
+		die("cannot open the object: %s", strerror(errno));
+	bpf_program__set_autoload(inner->progs.arena_address, true);
+	bpf_program__set_autoload(inner->progs.inner, true);
+	inner->rodata->gpusvm_function = outer;
+	if (inner_bpf__load(inner))
+		die("cannot load the object");
+	arena = map_memory(inner->maps.arena, ARENA_BYTES);
+	run_program(inner->progs.arena_address, 0, 0, 0);
+	arena_at = inner->bss->result;
+	for (int i = 0; i < CALLS; i++) {
+		u64 function = 0xffffffffc0880000ULL + (u64)i * 16, notifier, gpusvm, ops, at;
+
+		arena_used = 0;
+		notifier = take(4096), gpusvm = take(4096), ops = take(256);
+		put(notifier + offset_of(module, "drm_gpusvm_notifier", "gpusvm"), gpusvm);
+		put(gpusvm + offset_of(module, "drm_gpusvm", "ops"), ops);
+		put(ops + offset_of(module, "drm_gpusvm_ops", "invalidate"), function);
+		at = notifier + offset_of(module, "drm_gpusvm_notifier", "notifier");
+		run_program(inner->progs.inner, at, outer, 0);
+		right += inner->bss->result == function;
+		/* Another callback has no driver behind it. */
+		run_program(inner->progs.inner, at, outer + 16, 0);
+		others += inner->bss->result != 0;
+	}
+	printf("inner of drm_gpusvm: %d right, %d of others\n", right, others);
+	inner_bpf__destroy(inner);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2 || (strcmp(argv[1], "made") && strcmp(argv[1], "modules")))
@@ -766,5 +816,6 @@ int main(int argc, char **argv)
 	check_callback("xe userptr acts on its own", "xe_vma_userptr_invalidate_start",
 		       (struct deed){ .event = MIGRATE, .sets = 1 });
 	synthetic_bpf__destroy(skel);
+	check_inner();
 	return 0;
 }
