@@ -421,8 +421,11 @@ static void drop_orphans(struct session *s, const char *module)
 		const char *const beside[] = { d->work, d->second_pass };
 		const struct plan_target *owner = plan__find(&s->plan, d->symbol);
 
-		for (size_t k = 0; belongs_to(d, module) && owner->absent && k < 2; k++) {
-			struct plan_target *t = planned(s, beside[k]);
+		if (!belongs_to(d, module) || !owner->absent || module_users(d->module) < 0)
+			continue;
+		for (size_t k = 0; k < 2; k++) {
+			struct plan_target *t =
+				beside[k] ? plan__find(&s->plan, beside[k]) : NULL;
 
 			if (!t)
 				continue;
