@@ -39,14 +39,14 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(WARN) -Wno-missi
 # The programs of core.bpf.o are loaded once, those of callback.bpf.o once for
 # each driver callback; both see the state of state.bpf.o through shared maps.
 CORE_PARTS := state registry notifications migrations faults processes watch
-SKELETONS := core callback floor subscribers
+SKELETONS := core callback floor nouveau subscribers
 SRCS	:= $(sort $(wildcard src/*.c bench/*.c))
 OBJS	:= $(SRCS:%.c=$(BUILD)/%.o)
 BPF_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 SKELS	:= $(SKELETONS:%=$(BUILD)/%.skel.h)
 
 # Parses, formats and compares: no skeleton, so the tests can link it.
-PLAIN	:= $(filter-out src/main.c src/session.c src/callbacks.c src/floor.c src/subscribers_walk.c src/cmd_%.c,$(wildcard src/*.c)) \
+PLAIN	:= $(filter-out src/main.c src/session.c src/callbacks.c src/writes.c src/floor.c src/subscribers_walk.c src/cmd_%.c,$(wildcard src/*.c)) \
 	src/cmd_diff.c
 UNIT	:= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -74,6 +74,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 # global variables and maps of state.bpf.c as extern.
 $(BUILD)/core.bpf.o: $(CORE_PARTS:%=$(BUILD)/bpf/%.bpf.o)
 $(BUILD)/callback.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/callbacks.bpf.o
+$(BUILD)/nouveau.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/nouveau.bpf.o
 $(BUILD)/floor.bpf.o: $(BUILD)/bpf/floor.bpf.o
 $(BUILD)/subscribers.bpf.o: $(BUILD)/bpf/subscribers.bpf.o
 $(SKELETONS:%=$(BUILD)/%.bpf.o):
@@ -97,7 +98,25 @@ $(UNIT:%=$(BUILD)/unit-$(1)/%): $(BUILD)/unit-$(1)/%: $(BUILD)/unit-$(1)/tests/u
 endef
 $(foreach cc,$(UNIT_CCS),$(eval $(call unit_rules,$(cc))))
 
-tests: $(foreach cc,$(UNIT_CCS),$(UNIT:%=$(BUILD)/unit-$(cc)/%))
+# The handlers in a form that BPF_PROG_RUN can run, for tests/vm/synthetic.c.
+$(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c Makefile
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/synthetic.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/registry.bpf.o \
+		$(BUILD)/tests/bpf/synthetic.bpf.o
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+$(BUILD)/inner.bpf.o: $(BUILD)/tests/bpf/inner.bpf.o
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+$(BUILD)/synthetic: $(BUILD)/synthetic.skel.h $(BUILD)/inner.skel.h tests/vm/synthetic.c $(BUILD)/src/drivers.o $(BUILD)/src/owners.o \
+		Makefile
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SIGNEDNESS) -MMD -MP -MF $@.d -o $@ tests/vm/synthetic.c \
+		$(BUILD)/src/drivers.o $(BUILD)/src/owners.o $(LDLIBS)
+
+tests: $(BUILD)/synthetic $(foreach cc,$(UNIT_CCS),$(UNIT:%=$(BUILD)/unit-$(cc)/%))
 
 MANS	:= $(wildcard man/*.1)
 install: $(BUILD)/mmuscope
@@ -107,9 +126,9 @@ install: $(BUILD)/mmuscope
 
 clean:
 	rm -rf $(BUILD)/src $(BUILD)/bench $(BUILD)/bpf $(BUILD)/unit-* $(BUILD)/*.bpf.o \
-		$(BUILD)/*.skel.h $(BUILD)/mmuscope
+		$(BUILD)/*.skel.h $(BUILD)/mmuscope $(BUILD)/tests $(BUILD)/synthetic*
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 
 .PHONY: all tests install clean
 .DELETE_ON_ERROR:

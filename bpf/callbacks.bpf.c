@@ -13,11 +13,12 @@
  * meanwhile().
  *
  * Then the driver's work function decides, where it is watched: from the start
- * where several threads are counted, else from the first such meeting or second
- * thread on. Watching it costs every callback that acts some 145 instructions,
- * which one thread alone need not pay. Where it is not watched, it counts what
- * the driver may decline at all (src/drivers.c, from its source): an event that
- * it never declines was performed, any other is undetermined.
+ * where several threads are counted or the driver has no use for the sequence number,
+ * else from the first such meeting or second thread on. Watching it costs every
+ * callback that acts some 145 instructions, which one thread alone need not pay. Where
+ * it is not watched, it counts what the driver may decline at all (src/drivers.c, from
+ * its source): an event that it never declines was performed, any other is
+ * undetermined.
  *
  * An mmu_notifier's callback (mmu_notifier_ops.invalidate_range_start) has no
  * sequence number: other than 0 is failed, else the work function decides, and
@@ -33,13 +34,19 @@
  */
 #include "outcome.bpf.h"
 
-const volatile u32 callback_id = 0;
+/* Constants for the verifier; a test that runs many callbacks in one object defines it. */
+#ifndef PER_CALLBACK
+#define PER_CALLBACK const volatile
+#endif
+
+PER_CALLBACK u32 callback_id = 0;
 /* The bit in control.work_watched that says that the driver's work function is
  * watched; 0: it cannot be. */
-const volatile u64 callback_work_bit = 0;
-const volatile u32 callback_declines = ~0U;	/* 1 << event */
-const volatile u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_reader */
-const volatile bool callback_second_pass = false;	/* it is watched */
+PER_CALLBACK u64 callback_work_bit = 0;
+PER_CALLBACK u32 callback_declines = ~0U;	/* 1 << event */
+PER_CALLBACK u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_reader */
+PER_CALLBACK u32 callback_no_sequence = 0;	/* an interval notifier that does not set it */
+PER_CALLBACK bool callback_second_pass = false;	/* it is watched */
 
 /* 0, and 1 + log2 of the other bytes. */
 #define LOG2_4(n) n, n, n, n
@@ -280,6 +287,18 @@ static __always_inline bool meanwhile(const struct entered *e)
 	return e->met_another || e->contended != *(volatile u32 *)&control.contended;
 }
 
+/*
+ * Its sequence number is not that of the invalidation: it declined, unless the driver
+ * never sets any. That may stay from the insertion, and is then equal when the callback
+ * enters: met_another().
+ */
+static __always_inline enum mmuscope_outcome outcome_of_stale(u32 event)
+{
+	if (!callback_no_sequence)
+		return OUTCOME_SKIPPED;
+	return may_decline(callback_declines, event) ? OUTCOME_UNDETERMINED : OUTCOME_PERFORMED;
+}
+
 static __always_inline enum mmuscope_outcome
 outcome_of(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq, u32 event,
 	   const struct entered *e, const enum kind kind, const bool direct)
@@ -292,7 +311,7 @@ outcome_of(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq, u32 even
 		return may_decline(callback_declines, event) ? OUTCOME_UNDETERMINED :
 							       OUTCOME_PERFORMED;
 	if (READ(direct, mni, invalidate_seq) != cur_seq)
-		return OUTCOME_SKIPPED;
+		return outcome_of_stale(event);
 	if (meanwhile(e) && may_decline(callback_declines, event))
 		return OUTCOME_UNDETERMINED;
 	return OUTCOME_PERFORMED;
@@ -379,7 +398,7 @@ outcome_unentered(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq,
 		return may_decline(callback_declines, event) ? OUTCOME_UNDETERMINED :
 							       OUTCOME_PERFORMED;
 	if (mni->invalidate_seq != cur_seq)
-		return OUTCOME_SKIPPED;
+		return outcome_of_stale(event);
 	/* Asked last, and only where the answer matters. */
 	if (may_decline(callback_declines, event) && other_window_open(range->mm))
 		return OUTCOME_UNDETERMINED;

@@ -133,6 +133,8 @@ enum mmuscope_total {
 	TOTAL_UNLISTED_WINDOWS,	/* reports for which there was no room */
 	TOTAL_ABANDONED_CALLBACKS,
 	TOTAL_ABANDONED_MIGRATIONS,
+	TOTAL_TABLE_ENTRIES,	/* that nouveau was asked to write, see nouveau.bpf.c */
+	TOTAL_TABLE_INVALID,	/* of these, those that name no page */
 	ROWS_TAKEN,		/* indices taken from free_rows: how far a reader must look */
 	CALLBACK_ROWS_TAKEN,
 	LOST_EVENTS,		/* the ring buffer was full */
@@ -204,7 +206,7 @@ struct mmuscope_lone_interval {
 	__u32 declines;
 	__u32 epoch;		/* control.registry_epoch */
 	__u32 owner;		/* enum mmuscope_owner_reader */
-	__u32 pad0;
+	__u32 no_sequence;
 	__u64 pad[2];
 };
 
@@ -214,15 +216,30 @@ struct mmuscope_callback_id {
 	__u32 declines;		/* 1 << event, as src/drivers.h has it */
 	__u32 owner;		/* enum mmuscope_owner_reader */
 	__u32 seen;		/* by probes of its own: the walk passes over it */
-	__u32 pad;
+	__u32 no_sequence;	/* its sequence number says nothing, see src/drivers.h */
 	__u64 second_pass;	/* the function at this address, 0: none or not known */
 };
 
-/* Where a driver keeps the owner of its device-private memory, see outcome.bpf.h. */
+/* Where a driver keeps the owner of its device-private memory. */
 enum mmuscope_owner_reader {
 	OWNER_OF_MIGRATION = 0,	/* not read: taken from the migration that the task has open */
 	OWNER_TEST_HMM,
 	OWNER_NOUVEAU,
+	OWNER_NOUVEAU_FAULT,	/* the interval that nouveau has while it handles a fault */
+	OWNER_AMDGPU,
+	OWNER_XE_SVM,
+	OWNER_XE_USERPTR,
+	OWNER_READERS,
+};
+
+#define MMUSCOPE_OWNER_STEPS 6
+
+/* The way from a subscription to its driver's owner, see src/owners.h. */
+struct mmuscope_owner_path {
+	__u32 steps;		/* 0: not read */
+	__u32 or_itself;	/* the last value NULL: the last struct's address */
+	__s64 itself;		/* where in it the last step begins */
+	__s64 add[MMUSCOPE_OWNER_STEPS]; /* each step adds this, and follows what is there */
 };
 
 struct mmuscope_cpu {

@@ -25,52 +25,32 @@ static __noinline bool other_window_open(struct mm_struct *mm)
 }
 
 /*
- * The driver's structures around a subscription, by the BTF of its module. The
- * names are the kernel's, so that CO-RE finds them in whatever module has them.
- */
-struct dmirror {			/* lib/test_hmm.c */
-	struct mmu_interval_notifier notifier;
-	void *mdevice;
-} __attribute__((preserve_access_index));
-
-struct nouveau_drm {			/* drivers/gpu/drm/nouveau, 5.9+ */
-	void *dev;
-} __attribute__((preserve_access_index));
-
-struct nouveau_cli {
-	struct nouveau_drm *drm;
-} __attribute__((preserve_access_index));
-
-struct nouveau_vmm {
-	struct nouveau_cli *cli;
-} __attribute__((preserve_access_index));
-
-struct nouveau_svmm {
-	struct mmu_notifier notifier;
-	struct nouveau_vmm *vmm;
-} __attribute__((preserve_access_index));
-
-/*
  * The owner that the driver compares range->owner with, or would if it opted in;
- * 0: not known. Where nobody has read its source it is that of the migration which
- * the task has open: right for the driver that migrates, and for others that
- * mirror the same memory it counts too much.
+ * 0: none. Where its source is not known, or its module's BTF is not there, it is that
+ * of the migration which the task has open: right for the driver that migrates, and for
+ * others that mirror the same memory it counts too much.
  */
 static __always_inline u64 own_owner(u32 reader, u64 subscription, struct migration_frame *m)
 {
-	if (reader == OWNER_TEST_HMM && bpf_core_type_exists(struct dmirror)) {
-		struct dmirror *d =
-			(void *)subscription - bpf_core_field_offset(struct dmirror, notifier);
+	struct mmuscope_owner_path *path = bpf_map_lookup_elem(&owner_paths, &reader);
+	u64 at, before = 0;
+	u32 i;
 
-		return (u64)BPF_CORE_READ(d, mdevice);
+	if (!path || !path->steps)
+		return m ? m->owner : 0;
+	/* As a number: the verifier lets nobody add what it does not know to a pointer. */
+	if (bpf_probe_read_kernel(&at, sizeof(at), &subscription))
+		return 0;
+	for (i = 0; i < MMUSCOPE_OWNER_STEPS && i < path->steps; i++) {
+		before = at;
+		if (bpf_probe_read_kernel(&at, sizeof(at), (void *)(before + path->add[i])))
+			return 0;
+		if (!at)
+			break;
 	}
-	if (reader == OWNER_NOUVEAU && bpf_core_type_exists(struct nouveau_svmm)) {
-		struct nouveau_svmm *svmm =
-			(void *)subscription - bpf_core_field_offset(struct nouveau_svmm, notifier);
-
-		return (u64)BPF_CORE_READ(svmm, vmm, cli, drm, dev);
-	}
-	return m ? m->owner : 0;
+	if (!at && path->or_itself && i + 1 == path->steps)
+		return before - path->itself;
+	return at;
 }
 
 /* Would the driver have declined this invalidation, had it opted in? */

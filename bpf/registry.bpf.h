@@ -117,8 +117,11 @@ static __always_inline void count_seen(struct mmuscope_cpu *c, const struct proc
 }
 
 static __always_inline enum mmuscope_outcome outcome_by(u64 seq, u64 open_seq, u32 declines,
-							 u32 event, struct mm_struct *mm)
+							 u32 no_sequence, u32 event,
+							 struct mm_struct *mm)
 {
+	if (no_sequence)
+		return may_decline(declines, event) ? OUTCOME_UNDETERMINED : OUTCOME_PERFORMED;
 	if (seq != open_seq)
 		return OUTCOME_SKIPPED;
 	return may_decline(declines, event) && other_window_open(mm) ? OUTCOME_UNDETERMINED :
@@ -159,6 +162,7 @@ static __always_inline void remember_lone(struct mmuscope_cpu *c, const struct w
 	c->lone.what = id->what;
 	c->lone.declines = id->declines;
 	c->lone.owner = id->owner;
+	c->lone.no_sequence = id->no_sequence;
 	c->lone.epoch = w->epoch;
 }
 
@@ -178,7 +182,7 @@ static __always_inline void walk_visit(struct walk *w, struct walk_scratch *s)
 								  OUTCOME_PERFORMED;
 	else
 		outcome = outcome_by(NODE_FIELD(s->node, invalidate_seq), w->open_seq,
-				     id->declines, w->e.event, (void *)w->mm);
+				     id->declines, id->no_sequence, w->e.event, (void *)w->mm);
 	count_seen(c, &w->process, w->phase, &w->e, outcome, id->what, open_migration(), false);
 	if (is_lone(w, s))
 		remember_lone(c, w, s, id);
@@ -332,7 +336,8 @@ static __always_inline void walk_registry(struct mmuscope_cpu *c, struct process
 			total_add(LOST_STATE, 1);
 			return;
 		}
-		outcome = outcome_by(seq, subs->invalidate_seq, c->lone.declines, event, mm);
+		outcome = outcome_by(seq, subs->invalidate_seq, c->lone.declines,
+				     c->lone.no_sequence, event, mm);
 	}
 	e.range = (u64)range;
 	e.subscription = root;

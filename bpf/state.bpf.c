@@ -16,5 +16,6 @@ struct free_rows_map free_callback_rows SEC(".maps");
 struct task_storage_map task_storage SEC(".maps");
 struct task_hash_map task_hash SEC(".maps");
 struct second_passes_map second_passes SEC(".maps");
+struct owner_paths_map owner_paths SEC(".maps");
 struct targets_map targets SEC(".maps");
 struct ring_map ring SEC(".maps");

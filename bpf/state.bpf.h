@@ -161,6 +161,14 @@ struct second_passes_map {
 	__type(value, struct second_pass);
 };
 
+/* enum mmuscope_owner_reader -> where the owner is. */
+struct owner_paths_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OWNER_READERS);
+	__type(key, u32);
+	__type(value, struct mmuscope_owner_path);
+};
+
 /* tgid -> start of the process, for SCOPE_PROCESSES. */
 struct targets_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -183,6 +191,7 @@ extern struct free_rows_map free_callback_rows SEC(".maps");
 extern struct task_storage_map task_storage SEC(".maps");
 extern struct task_hash_map task_hash SEC(".maps");
 extern struct second_passes_map second_passes SEC(".maps");
+extern struct owner_paths_map owner_paths SEC(".maps");
 extern struct targets_map targets SEC(".maps");
 extern struct ring_map ring SEC(".maps");
 

@@ -12,8 +12,8 @@
 #   --variant NAME    patched (as it is today), unpatched (the series undone),
 #                     no-optin (migrations are told, but test_hmm does not skip
 #                     them), or none (no patch at all)
-#   --config NAME     with what kernel/config-NAME adds: drivers (nouveau, amdgpu,
-#                     i915, xe, mlx5: half an hour)
+#   --config NAME     with what kernel/config-NAME and kernel/config-NAME-LINE add:
+#                     drivers (nouveau, amdgpu, i915, xe, mlx5: half an hour)
 #   --source SOURCE   a kernel tree, or a tarball of one, instead of Debian's
 #                     (scripts/kernel-source.sh). A tree is copied, never changed
 #   --print-dir       only print the folder; fails if there is none yet
@@ -64,7 +64,7 @@ else
 fi
 [ "$(uname -m)" = x86_64 ] || die "builds kernels for x86_64 only, on x86_64."
 fragments=("$ROOT/kernel/config")
-for file in "$line" ${config:+"$config"}; do
+for file in "$line" ${config:+"$config" "$config-$line"}; do
 	[ ! -f "$ROOT/kernel/config-$file" ] || fragments+=("$ROOT/kernel/config-$file")
 done
 [[ -z $config || ( $config != */* && -f $ROOT/kernel/config-$config ) ]] ||
@@ -311,7 +311,11 @@ configure() {
 	} >> "$obj/.config"
 	make_kernel olddefconfig
 	while IFS= read -r entry; do
-		grep -qxF -- "$entry" "$obj/.config" || lost+=("$entry")
+		case $entry in
+		# Written as a comment, or not at all where what it depends on is off.
+		*=n) ! grep -q "^${entry%n}" "$obj/.config" || lost+=("$entry") ;;
+		*) grep -qxF -- "$entry" "$obj/.config" || lost+=("$entry") ;;
+		esac
 	done < <(fragment)
 	[ ${#lost[@]} = 0 ] || { echo "${lost[*]}" > "$work/lost"; false; }
 }

@@ -6,10 +6,13 @@
 #include "session_impl.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "owners.h"
 
 static volatile struct mmuscope_control *control(struct session *s)
 {
@@ -17,31 +20,6 @@ static volatile struct mmuscope_control *control(struct session *s)
 }
 
 /* ---- the probes ---- */
-
-static int share_maps(const struct session *s, struct callback_bpf *skel)
-{
-	struct bpf_map *map, *shared;
-	int err;
-
-	bpf_object__for_each_map(map, skel->obj)
-	{
-		const char *name = bpf_map__name(map);
-
-		if (strstr(name, ".rodata"))
-			continue;
-		shared = bpf_object__find_map_by_name(s->core->obj, name);
-		if (!shared)
-			return -ENOENT;
-		if (bpf_map__fd(shared) < 0) {
-			bpf_map__set_autocreate(map, false);
-			continue;
-		}
-		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
-		if (err)
-			return err;
-	}
-	return 0;
-}
 
 /* The handlers of this callback: which program enters and which leaves. */
 struct handlers {
@@ -110,8 +88,7 @@ static int prepare_work(struct callback_bpf *skel, const struct plan_target *wor
 static int attach_work(struct watch *w, const struct plan_target *work)
 {
 	w->work = work->source == PLAN_KPROBE
-			  ? bpf_program__attach_kprobe(w->skel->progs.work_kprobe, false,
-						       work->symbol)
+			  ? session__attach_kprobe(w->skel->progs.work_kprobe, false, work)
 			  : bpf_program__attach(w->skel->progs.work_fentry);
 	return w->work ? 0 : -errno;
 }
@@ -121,9 +98,9 @@ static int attach_handlers(struct bpf_link **enter, struct bpf_link **leave,
 			   const struct handlers *h, const struct plan_target *t)
 {
 	if (t->source == PLAN_KPROBE) {
-		*leave = bpf_program__attach_kprobe(h->leave, true, t->symbol);
+		*leave = session__attach_kprobe(h->leave, true, t);
 		if (*leave)
-			*enter = bpf_program__attach_kprobe(h->enter, false, t->symbol);
+			*enter = session__attach_kprobe(h->enter, false, t);
 		return *enter ? 0 : -errno;
 	}
 	*leave = bpf_program__attach(h->leave);
@@ -171,15 +148,18 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	w->skel = callback_bpf__open();
 	if (!w->skel)
 		return -ENOMEM;
-	always = work && (s->contended || w->id >= LAST_WORK_BIT);
+	/* Where the sequence number says nothing there is no other evidence to begin with. */
+	always = work && (s->contended || is_notifier(driver) || driver->no_sequence ||
+			  w->id >= LAST_WORK_BIT);
 	w->skel->rodata->callback_id = (__u32)w->id;
 	w->skel->rodata->callback_declines = driver->declines;
 	w->skel->rodata->callback_owner = driver->owner;
+	w->skel->rodata->callback_no_sequence = driver->no_sequence;
 	w->skel->rodata->callback_work_bit = work ? work_bit(w->id) : 0;
 	w->skel->rodata->callback_second_pass = second;
 	*(struct mmuscope_config *)&w->skel->rodata->cfg = s->config;
 	handlers = choose_handlers(s, w->skel, driver, t->source, w->id);
-	err = share_maps(s, w->skel);
+	err = session__share_maps(s, w->skel->obj);
 	err = err ?: prepare_handlers(&handlers, t);
 	err = err ?: prepare_work(w->skel, work);
 	if (second) {
@@ -234,6 +214,7 @@ static int watch_by_walk(struct session *s, struct watch *w, const struct plan_t
 		.what = (__u64)w->id,
 		.declines = w->driver->declines,
 		.owner = w->driver->owner,
+		.no_sequence = w->driver->no_sequence,
 	};
 	int err;
 
@@ -274,17 +255,23 @@ static void watch__close(struct watch *w)
 	w->skel = NULL;
 }
 
-/* As own_owner() of bpf/outcome.bpf.h decides it. */
-static bool owner_is_read(const struct driver_callback *d)
+/* Tells the programs where the driver's owner is. False where they cannot read it. */
+static bool owner_is_read(struct session *s, const struct driver_callback *d)
 {
-	switch (d->owner) {
-	case OWNER_TEST_HMM:
-		return module_has_struct(d->module, "dmirror");
-	case OWNER_NOUVEAU:
-		return module_has_struct(d->module, "nouveau_svmm");
-	default:
+	const struct owner_way *way = owner_way(d->owner);
+	struct mmuscope_owner_path path = {};
+	__u32 key = d->owner;
+	struct btf *btf;
+
+	if (!way)
 		return false;
-	}
+	btf = module_btf(way->module);
+	if (btf)
+		owner_way__resolve(way, btf, &path);
+	btf__free(btf);
+	return !bpf_map_update_elem(bpf_map__fd(s->core->maps.owner_paths), &key, &path,
+				    BPF_ANY) &&
+	       path.steps;
 }
 
 static int attach(struct session *s, struct watch *w, const struct plan_target *t)
@@ -295,7 +282,7 @@ static int attach(struct session *s, struct watch *w, const struct plan_target *
 				    w->driver->kind, plan_source_name(t->source));
 	if (w->id < 0)
 		return w->id;
-	if (owner_is_read(w->driver))
+	if (owner_is_read(s, w->driver))
 		s->names.callbacks[w->id].owner_by = OWNER_BY_DRIVER;
 	if (t->source == PLAN_REGISTRY)
 		return watch_by_walk(s, w, t);
@@ -388,6 +375,22 @@ static int plan_module(struct plan *plan, const char *module)
 	return 0;
 }
 
+/*
+ * Something points to a callback, so no compiler inlines it away: what neither kallsyms
+ * nor BTF has its driver does not have.
+ */
+static void mark_absent(struct plan_target *t)
+{
+	const struct driver_callback *d = driver__find(t->symbol, t->module);
+	char kernels[100] = "";
+
+	if (d)
+		driver__kernels(d, kernels, sizeof(kernels));
+	t->absent = true;
+	snprintf(t->reason, sizeof(t->reason), "not in this kernel%s%s", kernels[0] ? ": " : "",
+		 kernels);
+}
+
 static void decide(struct session *s, struct plan_target *t, struct symbol_facts *facts)
 {
 	struct plan_target *known = plan__find(&s->plan, t->symbol);
@@ -402,10 +405,36 @@ static void decide(struct session *s, struct plan_target *t, struct symbol_facts
 		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
 	}
 	plan__decide(t, facts, beside ? RUNG_PROBES : callback_rungs(s));
+	if (!beside && facts->module_loaded && !facts->in_kallsyms && !facts->in_btf)
+		mark_absent(t);
 	if (!known)
 		known = plan__add(&s->plan, t->metric, t->symbol, t->module);
 	if (known)
 		*known = *t;
+}
+
+/* What belongs to a callback that is not watched is not watched either. */
+static void drop_orphans(struct session *s, const char *module)
+{
+	for (size_t i = 0; i < driver_callback_count; i++) {
+		const struct driver_callback *d = &driver_callbacks[i];
+		const char *const beside[] = { d->work, d->second_pass };
+		const struct plan_target *owner = plan__find(&s->plan, d->symbol);
+
+		if (!belongs_to(d, module) || !owner->absent || module_users(d->module) < 0)
+			continue;
+		for (size_t k = 0; k < 2; k++) {
+			struct plan_target *t =
+				beside[k] ? plan__find(&s->plan, beside[k]) : NULL;
+
+			if (!t)
+				continue;
+			t->source = PLAN_NONE;
+			t->absent = true;
+			snprintf(t->reason, sizeof(t->reason),
+				 "useless without %s, which is missing", d->symbol);
+		}
+	}
 }
 
 int callbacks__add_module(struct session *s, const char *module)
@@ -424,6 +453,7 @@ int callbacks__add_module(struct session *s, const char *module)
 	for (size_t i = 0; i < plan.count; i++)
 		decide(s, &plan.targets[i], &facts[i]);
 	err = 0;
+	drop_orphans(s, module);
 	for (size_t i = 0; i < driver_callback_count && !err; i++) {
 		const struct driver_callback *d = &driver_callbacks[i];
 
@@ -504,7 +534,7 @@ static int watch_found(struct session *s, const struct name_callback *name, __u6
 	    (driver->second_pass &&
 	     !plan__add(&plan, METRIC_SECOND_PASS, driver->second_pass, second.module)))
 		goto cleanup;
-	symbol_facts__read(facts, &plan, false);
+	symbol_facts__read(facts, &plan, true);
 	facts[0].address = address;
 	for (size_t i = 0; i < plan.count; i++)
 		decide(s, &plan.targets[i], &facts[i]);
@@ -530,11 +560,7 @@ int callbacks__found(struct session *s, __u64 address, bool notifier)
 
 static void mark_removed(struct session *s, const char *symbol, const char *module)
 {
-	struct plan_target *t = plan__find(&s->plan, symbol);
-
-	t->source = PLAN_NONE;
-	t->absent = true;
-	snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
+	plan_target__mark_removed(plan__find(&s->plan, symbol), module);
 }
 
 void callbacks__remove_module(struct session *s, const char *module)

@@ -67,6 +67,29 @@ static int print_json(const struct plan *plan, size_t flags)
 		    flags);
 }
 
+/* Of a driver that is not here: its name is enough, at the end. */
+static bool is_elsewhere(const struct plan_target *t)
+{
+	return t->absent && module_users(t->module) < 0;
+}
+
+static void print_elsewhere(const struct plan *plan, FILE *out)
+{
+	const char *last = "", *between = "\nKnown and not loaded:";
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_target *t = &plan->targets[i];
+
+		if (!is_elsewhere(t) || !strcmp(t->module, last))
+			continue;
+		fprintf(out, "%s %s", between, t->module);
+		last = t->module;
+		between = ",";
+	}
+	if (last[0])
+		fputs("\n", out);
+}
+
 static int print_table(const struct plan *plan)
 {
 	static const struct table_column columns[] = {
@@ -82,7 +105,8 @@ static int print_table(const struct plan *plan)
 					t->source ? plan_source_name(t->source) : "not seen",
 					t->reason[0] ? t->reason : NULL };
 
-		err = table__add_row(table, cells);
+		if (!is_elsewhere(t))
+			err = table__add_row(table, cells);
 	}
 	if (!table || err || table__print(table, stdout)) {
 		msg("cannot print the table: out of memory.");
@@ -90,6 +114,7 @@ static int print_table(const struct plan *plan)
 		return STATUS_FAILED;
 	}
 	table__free(table);
+	print_elsewhere(plan, stdout);
 	return STATUS_OK;
 }
 

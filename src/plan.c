@@ -63,13 +63,16 @@ void plan__clear(struct plan *plan)
 void plan__decide(struct plan_target *t, const struct symbol_facts *facts, unsigned int rungs)
 {
 	const bool has_kprobe = rungs & RUNG(PLAN_KPROBE);
-	bool fentry = facts->in_btf && (facts->traceable || !facts->traceable_known);
+	/* libbpf and the kernel take a name for the first function that has it. */
+	const bool unique = !t->module[0] || !facts->namesakes;
+	bool fentry = facts->in_btf && unique && (facts->traceable || !facts->traceable_known);
 	const char *why_not_fentry;
 
 	t->source = PLAN_NONE;
 	if (t->off)
 		return;
 	t->reason[0] = '\0';
+	t->address = unique ? 0 : facts->address;
 	t->absent = t->module[0] && !facts->module_loaded;
 	if (t->absent) {
 		snprintf(t->reason, sizeof(t->reason), "module %s is not loaded", t->module);
@@ -93,10 +96,17 @@ void plan__decide(struct plan_target *t, const struct symbol_facts *facts, unsig
 		return;
 	}
 	why_not_fentry = !facts->in_btf ? "it is not in BTF" :
+			 !unique ? "other functions have its name" :
 			 fentry ? "fentry would keep an idle module from being unloaded" :
 				  "it has no ftrace site";
 	if (!has_kprobe) {
 		snprintf(t->reason, sizeof(t->reason), "no fentry: %s", why_not_fentry);
+		return;
+	}
+	if (!unique && !facts->address) {
+		snprintf(t->reason, sizeof(t->reason),
+			 "other functions have its name, and its address is hidden: set "
+			 "kernel.kptr_restrict to 0 or 1");
 		return;
 	}
 	t->source = PLAN_KPROBE;
@@ -124,15 +134,11 @@ struct btf *kernel_btf(void)
 	return btf;
 }
 
-bool module_has_struct(const char *module, const char *name)
+struct btf *module_btf(const char *module)
 {
-	struct btf *base = kernel_btf(), *btf;
-	bool found;
+	struct btf *base = kernel_btf();
 
-	btf = base ? btf__load_module_btf(module, base) : NULL;
-	found = btf && btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
-	btf__free(btf);
-	return found;
+	return base ? btf__load_module_btf(module, base) : NULL;
 }
 
 int module_users(const char *module)
@@ -153,12 +159,13 @@ int module_users(const char *module)
 
 /*
  * One pass over a file that lists a symbol a line as its `field`-th word, with
- * " [module]" behind those of modules; calls hit() for every target found.
- * Returns 0, or -errno where the file cannot be opened.
+ * " [module]" behind those of modules; calls hit() for every target found, and for
+ * what has a target's name elsewhere, `here` false. Returns 0, or -errno where the
+ * file cannot be opened.
  */
 static int scan_symbols(const char *path, int field, const struct plan *plan,
 			struct symbol_facts *facts,
-			void (*hit)(struct symbol_facts *, const char *line))
+			void (*hit)(struct symbol_facts *, const char *line, bool here))
 {
 	char *line = NULL, tag[64];
 	FILE *f = fopen(path, "re");
@@ -184,11 +191,10 @@ static int scan_symbols(const char *path, int field, const struct plan *plan,
 		for (size_t i = 0; i < plan->count; i++) {
 			const struct plan_target *t = &plan->targets[i];
 
-			if (strcmp(name, t->symbol))
+			if (!facts[i].module_loaded || strcmp(name, t->symbol))
 				continue;
 			snprintf(tag, sizeof(tag), t->module[0] ? "[%s]" : "%s", t->module);
-			if (!strcmp(rest, tag))
-				hit(&facts[i], line);
+			hit(&facts[i], line, !strcmp(rest, tag));
 		}
 	}
 	free(line);
@@ -196,14 +202,18 @@ static int scan_symbols(const char *path, int field, const struct plan *plan,
 	return 0;
 }
 
-static void hit_traceable(struct symbol_facts *facts, const char *line)
+static void hit_traceable(struct symbol_facts *facts, const char *line, bool here)
 {
 	(void)line;
-	facts->traceable = true;
+	facts->traceable |= here;
 }
 
-static void hit_kallsyms(struct symbol_facts *facts, const char *line)
+static void hit_kallsyms(struct symbol_facts *facts, const char *line, bool here)
 {
+	if (!here || facts->in_kallsyms) {
+		facts->namesakes++;
+		return;
+	}
 	facts->in_kallsyms = true;
 	facts->address = strtoull(line, NULL, 16);
 }
@@ -234,7 +244,7 @@ static void read_btf(struct symbol_facts *facts, const struct plan *plan)
 
 unsigned long long symbol_address(const char *symbol, const char *module)
 {
-	struct symbol_facts facts = {};
+	struct symbol_facts facts = { .module_loaded = true };
 	struct plan plan = {};
 
 	if (plan__add(&plan, "", symbol, module))

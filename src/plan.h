@@ -28,7 +28,8 @@ struct plan_target {
 	char module[56];	/* "" for the kernel itself */
 	enum plan_source source;
 	bool off;		/* not wanted in this run, reason[] says by what */
-	bool absent;		/* its module is not there: nothing that could be missed */
+	bool absent;		/* it is not there: nothing that could be missed */
+	unsigned long long address; /* of a kprobe whose name is not enough; else 0 */
 	char reason[160];
 };
 
@@ -46,6 +47,7 @@ struct symbol_facts {
 	bool traceable_known;	/* that file could be read */
 	bool prefer_kprobe;	/* fentry would pin an idle module */
 	unsigned long long address; /* 0: hidden, or not asked for */
+	unsigned int namesakes;	/* in kallsyms, beside it, of whatever module */
 };
 
 /*
@@ -86,8 +88,8 @@ struct btf *kernel_btf(void);
 /* The address of a function of the kernel ("") or of a module; 0: hidden, or not there. */
 unsigned long long symbol_address(const char *symbol, const char *module);
 
-/* Does the BTF of the module have this struct? */
-bool module_has_struct(const char *module, const char *name);
+/* The BTF of a module that is loaded, to be freed. NULL: it has none. */
+struct btf *module_btf(const char *module);
 
 /* Users of a loaded module, from sysfs; -ENOENT where it is not loaded or built in. */
 int module_users(const char *module);

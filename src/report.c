@@ -309,6 +309,16 @@ static json_t *migrations_json(const struct report *r)
 	return rows;
 }
 
+static json_t *page_table_writes_json(const struct report *r)
+{
+	const __u64 *t = r->snap->total;
+
+	if (report__unobservable(r, "page_table_writes"))
+		return json_null();
+	return json_pack("{s:I, s:I}", "entries", (json_int_t)t[TOTAL_TABLE_ENTRIES], "invalid",
+			 (json_int_t)t[TOTAL_TABLE_INVALID]);
+}
+
 static json_t *invariants_json(const struct report *r)
 {
 	struct invariant inv[INVARIANTS_MAX];
@@ -329,18 +339,18 @@ static void add_unobservable(json_t *list, const char *metric, const char *reaso
 						      reason));
 }
 
-/* One driver's callback is seen and another's is not: its calls are in no row. */
-static void add_unseen_callbacks(json_t *list, const struct report *r)
+/* One function of a metric is seen and another is not: its calls are in no count. */
+static void add_unseen(json_t *list, const struct report *r, const char *metric)
 {
-	char metric[sizeof("callbacks.") + sizeof(r->plan->targets->symbol)];
+	char name[sizeof("page_table_writes.") + sizeof(r->plan->targets->symbol)];
 
 	for (size_t i = 0; i < r->plan->count; i++) {
 		const struct plan_target *t = &r->plan->targets[i];
 
-		if (t->source != PLAN_NONE || t->absent || strcmp(t->metric, "callbacks"))
+		if (t->source != PLAN_NONE || t->absent || strcmp(t->metric, metric))
 			continue;
-		snprintf(metric, sizeof(metric), "callbacks.%s", t->symbol);
-		add_unobservable(list, metric, t->reason);
+		snprintf(name, sizeof(name), "%s.%s", metric, t->symbol);
+		add_unobservable(list, name, t->reason);
 	}
 }
 
@@ -356,13 +366,15 @@ static bool any_by_walk(const struct report *r)
 static json_t *unobservable_json(const struct report *r)
 {
 	static const char *const metrics[] = { "callbacks", "notifications.ends", "migrations",
-					       "evictions", "faults" };
+					       "evictions", "faults", "page_table_writes" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
 		add_unobservable(list, metrics[i], report__unobservable(r, metrics[i]));
 	if (!report__unobservable(r, "callbacks"))
-		add_unseen_callbacks(list, r);
+		add_unseen(list, r, "callbacks");
+	if (!report__unobservable(r, "page_table_writes"))
+		add_unseen(list, r, "page_table_writes");
 	/* Probes are there for who had subscribed before. */
 	if (!report__unobservable(r, "callbacks") && report__unobservable(r, "registry"))
 		add_unobservable(list, "callbacks.later",
@@ -422,14 +434,15 @@ json_t *report__json(const struct report *r)
 				   (json_int_t)s.fault_retries);
 	doc = json_pack(
 		"{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, "
-		"s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:o, s:o}",
+		"s:{s:I, s:I}, s:o, s:{s:I, s:I, s:I}, s:o, s:o}",
 		"schema", "mmuscope-stat/1", "tool", tool_info__json(), "kernel",
 		kernel_info__json(), "clock", kernel_info__clock(), "scope", scope_json(r),
 		"command", command, "command_status", command_status_json(r->command_status),
 		"children", r->children, "duration_ns", (json_int_t)r->duration_ns,
 		"notifications", notifications_json(r), "callbacks", callbacks_json(r),
 		"migrations", migrations_json(r), "faults", faults, "ownerless", "calls",
-		(json_int_t)s.ownerless, "pages", (json_int_t)s.ownerless_pages, "lost", "events",
+		(json_int_t)s.ownerless, "pages", (json_int_t)s.ownerless_pages,
+		"page_table_writes", page_table_writes_json(r), "lost", "events",
 		(json_int_t)t[LOST_EVENTS], "counters",
 		(json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES] + t[LOST_CAUSES]),
 		"recursion",

@@ -261,6 +261,31 @@ static void print_faults(struct printer *p)
 		(uintmax_t)s.faults, (uintmax_t)s.fault_pages, (uintmax_t)s.fault_retries);
 }
 
+static bool is_absent(const struct report *r, const char *metric)
+{
+	for (size_t i = 0; i < r->plan->count; i++)
+		if (!strcmp(r->plan->targets[i].metric, metric) && !r->plan->targets[i].absent)
+			return false;
+	return true;
+}
+
+/* Nothing where there is no nouveau: nobody would miss it. */
+static void print_page_table_writes(struct printer *p)
+{
+	const char *why = report__unobservable(p->r, "page_table_writes");
+	const __u64 *t = p->r->snap->total;
+
+	if (is_absent(p->r, "page_table_writes"))
+		return;
+	if (why)
+		fprintf(p->out, "Page-table writes of nouveau: not observable: %s\n", why);
+	else
+		fprintf(p->out,
+			"Page-table writes of nouveau, of all processes: %ju entries asked for, "
+			"%ju without a page\n",
+			(uintmax_t)t[TOTAL_TABLE_ENTRIES], (uintmax_t)t[TOTAL_TABLE_INVALID]);
+}
+
 static void print_invariants(struct printer *p)
 {
 	struct invariant inv[INVARIANTS_MAX];
@@ -316,6 +341,7 @@ int report__print(const struct report *r, FILE *out)
 		return err;
 	print_ownerless(&p);
 	print_faults(&p);
+	print_page_table_writes(&p);
 	print_invariants(&p);
 	return 0;
 }

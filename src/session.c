@@ -449,6 +449,46 @@ void plan_target__refuse(struct plan_target *t, int err)
 		 strerror(-err));
 }
 
+void plan_target__mark_removed(struct plan_target *t, const char *module)
+{
+	t->source = PLAN_NONE;
+	t->absent = true;
+	snprintf(t->reason, sizeof(t->reason), "module %s was removed", module);
+}
+
+int session__share_maps(const struct session *s, struct bpf_object *obj)
+{
+	struct bpf_map *map, *shared;
+	int err;
+
+	bpf_object__for_each_map(map, obj)
+	{
+		const char *name = bpf_map__name(map);
+
+		if (strstr(name, ".rodata"))
+			continue;
+		shared = bpf_object__find_map_by_name(s->core->obj, name);
+		if (!shared)
+			continue;
+		if (bpf_map__fd(shared) < 0) {
+			bpf_map__set_autocreate(map, false);
+			continue;
+		}
+		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+struct bpf_link *session__attach_kprobe(struct bpf_program *prog, bool at_return,
+					const struct plan_target *t)
+{
+	LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = at_return, .offset = t->address);
+
+	return bpf_program__attach_kprobe_opts(prog, t->address ? NULL : t->symbol, &opts);
+}
+
 static void detach_core_target(struct core_target *target)
 {
 	struct bpf_link **links[] = { target->entry_link, target->exit_link };
@@ -500,6 +540,8 @@ static __u64 recursion_sum(const struct session *s)
 	for (size_t i = 0; i < s->watch_count; i++)
 		if (s->watches[i].skel)
 			sum += session__recursion_misses(s->watches[i].skel->obj);
+	if (s->nouveau)
+		sum += session__recursion_misses(s->nouveau->obj);
 	return sum;
 }
 
@@ -602,6 +644,7 @@ int session__attach(struct session *s)
 		return -EOPNOTSUPP;
 	}
 	err = callbacks__add_module(s, NULL);
+	err = err ?: writes__add_module(s, NULL);
 	err = err ?: arm(s);
 	if (!err)
 		attach_watch(s);
@@ -821,10 +864,12 @@ static int ring_event(void *ctx, void *data, size_t size)
 		return name_process(s, e);
 	case RING_MODULE_LOADED:
 		err = callbacks__add_module(s, e->name);
+		err = err ?: writes__add_module(s, e->name);
 		tell_change(s, e);
 		return err;
 	case RING_MODULE_GONE:
 		callbacks__remove_module(s, e->name);
+		writes__remove_module(s, e->name);
 		tell_change(s, e);
 		return 0;
 	case RING_INTERVAL:
@@ -1024,6 +1069,7 @@ void session__free(struct session *s)
 		return;
 	ring_buffer__free(s->ring);
 	callbacks__close(s);
+	writes__close(s);
 	if (s->cpu)
 		munmap(s->cpu, s->cpu_bytes);
 	if (s->rows)

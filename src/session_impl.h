@@ -16,6 +16,9 @@ typedef __u32 u32;
 typedef __u64 u64;
 #include "callback.skel.h"
 #include "core.skel.h"
+#include "nouveau.skel.h"
+
+#define WRITE_TARGETS 2	/* functions of nouveau that write a page table */
 
 /* One watched driver callback: an object of its own, see bpf/callbacks.bpf.c. */
 struct watch {
@@ -37,6 +40,8 @@ struct session {
 	struct session_options options;
 	struct mmuscope_config config;
 	struct core_bpf *core;
+	struct nouveau_bpf *nouveau; /* NULL: the module is not loaded */
+	struct bpf_link *writes[WRITE_TARGETS];
 	struct watch *watches;
 	size_t watch_count;
 	struct ring_buffer *ring;
@@ -63,8 +68,18 @@ bool session__for_one_process(const struct session *s);
 /* Runs of the object's programs that the kernel skipped. */
 __u64 session__recursion_misses(struct bpf_object *obj);
 
+/* The object's maps become those of the core object, where that has them. */
+int session__share_maps(const struct session *s, struct bpf_object *obj);
+
+/* By name, or by address where the name is not enough. NULL and errno. */
+struct bpf_link *session__attach_kprobe(struct bpf_program *prog, bool at_return,
+					const struct plan_target *t);
+
 /* What the kernel refused is not observable, and that is why. */
 void plan_target__refuse(struct plan_target *t, int err);
+
+/* The target's module has gone. */
+void plan_target__mark_removed(struct plan_target *t, const char *module);
 
 /* ---- callbacks.c ---- */
 
@@ -85,5 +100,16 @@ void callbacks__watch_work(struct session *s);
 int callbacks__found(struct session *s, __u64 address, bool notifier);
 
 void callbacks__close(struct session *s);
+
+/* ---- writes.c ---- */
+
+/*
+ * Plans and attaches what counts nouveau's page-table writes, if that is the module or
+ * any is (NULL). What cannot be watched costs nothing else. Returns 0 or -ENOMEM.
+ */
+int writes__add_module(struct session *s, const char *module);
+void writes__remove_module(struct session *s, const char *module);
+
+void writes__close(struct session *s);
 
 #endif

@@ -193,6 +193,10 @@ const char *subscriber__driver(const struct subscribers *s, const struct subscri
 		{ "mlx5_ib_", "mlx5_ib" },    { "mshv_", "mshv" },
 		{ "nouveau_", "nouveau" },    { "radeon_", "radeon" },
 		{ "rxe_", "rdma_rxe" },	      { "svm_range_", "amdgpu" },
+		{ "arm_smmu_mm_", "arm_smmu_v3" }, { "drm_gpusvm_", "drm_gpusvm_helper" },
+		{ "gru_", "gru" },	      { "intel_arch_invalidate_", "intel_iommu" },
+		{ "intel_invalidate_", "intel_iommu" },
+		{ "sva_arch_invalidate_", "amd_iommu" },
 		{ "tid_", "hfi1" },	      { "uvm_", "nvidia_uvm" },
 		{ "xe_", "xe" },	      { "vma_userptr_", "xe" },
 	};

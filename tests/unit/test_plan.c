@@ -15,6 +15,7 @@ static const char no_function[] = "this kernel has no such function, or it was i
 static const char not_in_btf[] = "it is not in BTF";
 static const char no_site[] = "it has no ftrace site";
 static const char hidden[] = "its address is hidden: set kernel.kptr_restrict to 0 or 1";
+static const char namesake[] = "other functions have its name";
 static const char pins[] = "fentry would keep an idle module from being unloaded";
 
 /* One decision, written down by hand. */
@@ -28,7 +29,10 @@ struct decision {
 
 /* In the order of struct symbol_facts. */
 #define FACTS(loaded, kallsyms, btf, traceable, known, prefer) \
-	{ loaded, kallsyms, btf, traceable, known, prefer, 0 }
+	{ loaded, kallsyms, btf, traceable, known, prefer, 0, 0 }
+/* The same, and other functions have its name. */
+#define NAMESAKE(address) { 1, 1, 1, 1, 1, 0, address, 1 }
+#define ADDRESS 0xffffffffc0000000
 #define F RUNG(PLAN_FENTRY)
 #define FK RUNG_PROBES
 #define K RUNG(PLAN_KPROBE)
@@ -65,13 +69,24 @@ static void decides_as_the_kernel_allows(void **state)
 		{ "test_hmm", FACTS(0, 0, 0, 0, 0, 0), FK, PLAN_NONE, not_loaded },
 		{ "test_hmm", FACTS(0, 1, 1, 1, 1, 1), FK, PLAN_NONE, not_loaded },
 		{ "", FACTS(0, 1, 1, 1, 1, 0), F, PLAN_FENTRY, "" },
+		/* A name that is not enough: by its address, of which fentry knows none. */
+		{ "hfi1", NAMESAKE(ADDRESS), FK | R, PLAN_KPROBE, namesake },
+		{ "hfi1", NAMESAKE(ADDRESS), F, PLAN_NONE,
+		  "no fentry: other functions have its name" },
+		{ "hfi1", NAMESAKE(ADDRESS), K, PLAN_KPROBE, "" },
+		{ "hfi1", NAMESAKE(ADDRESS), R, PLAN_REGISTRY, "" },
+		{ "hfi1", NAMESAKE(0), FK, PLAN_NONE,
+		  "other functions have its name, and its address is hidden: set "
+		  "kernel.kptr_restrict to 0 or 1" },
+		/* The kernel proper is looked at first. */
+		{ "", NAMESAKE(0), F, PLAN_FENTRY, "" },
 		/* The walk of the registry is the last rung, not the first. */
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), FK | R, PLAN_FENTRY, "" },
 		{ "test_hmm", FACTS(1, 1, 1, 0, 1, 0), FK | R, PLAN_KPROBE, no_site },
 		/* One rung alone: by --via, or the walk by --no-latency. */
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 1), F, PLAN_FENTRY, "" },
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), K, PLAN_KPROBE, "" },
-		{ "test_hmm", { 1, 1, 1, 1, 1, 0, 0xffffffffc0000000 }, R, PLAN_REGISTRY, "" },
+		{ "test_hmm", { 1, 1, 1, 1, 1, 0, ADDRESS, 0 }, R, PLAN_REGISTRY, "" },
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), R, PLAN_NONE, hidden },
 		{ "test_hmm", FACTS(0, 0, 0, 0, 1, 0), R, PLAN_NONE, not_loaded },
 	};
@@ -83,6 +98,9 @@ static void decides_as_the_kernel_allows(void **state)
 
 		strcpy(t.module, d->module);
 		plan__decide(&t, &d->facts, d->rungs);
+		assert_int_equal(t.address, d->module[0] && d->facts.module_loaded &&
+							    d->facts.namesakes ?
+						    d->facts.address : 0);
 		if (t.source != d->source || strcmp(t.reason, d->reason))
 			fail_msg("decision %zu: %s (%s), not %s (%s)", i,
 				 plan_source_name(t.source), t.reason, plan_source_name(d->source),

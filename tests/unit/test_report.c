@@ -753,6 +753,48 @@ static void a_name_cannot_write_on_the_terminal(void **state)
 	check_absent(m, "\x1b");
 }
 
+/* Nouveau's page tables: two functions, of which one is enough. */
+static void page_table_writes_are_told_where_there_is_nouveau(void **state)
+{
+	static const char *const seen[] = {
+		("Page-table writes of nouveau, of all processes: 997 entries asked for, "
+		 "23 without a page"),
+	};
+	static const char *const unseen[] = {
+		"Page-table writes of nouveau: not observable: the kernel refused",
+	};
+	struct measurement *m = *state;
+	struct plan_target *t;
+	json_t *json;
+
+	add_target(&m->plan, "page_table_writes", "gp100_vmm_pgt_pfn", "nouveau");
+	add_target(&m->plan, "page_table_writes", "gp100_vmm_pd0_pfn", "nouveau");
+	m->snap.total[TOTAL_TABLE_ENTRIES] = 997;
+	m->snap.total[TOTAL_TABLE_INVALID] = 23;
+	check_lines(m, seen, 1);
+	t = plan__find(&m->plan, "gp100_vmm_pd0_pfn");
+	t->source = PLAN_NONE;
+	strcpy(t->reason, "it was inlined");
+	json = made(m);
+	check_number(json_object_get(json, "page_table_writes"), "entries", 997);
+	check_number(json_object_get(json, "page_table_writes"), "invalid", 23);
+	check_reason(json, "page_table_writes", NULL);
+	check_reason(json, "page_table_writes.gp100_vmm_pd0_pfn", "it was inlined");
+	json_decref(json);
+	blind(m, "page_table_writes", "the kernel refused");
+	check_lines(m, unseen, 1);
+	/* Without nouveau there is nothing to miss: a reason for programs, no line for people. */
+	blind(m, "page_table_writes", "module nouveau is not loaded");
+	for (size_t i = 0; i < m->plan.count; i++)
+		m->plan.targets[i].absent = !strcmp(m->plan.targets[i].metric, "page_table_writes");
+	check_absent(m, "nouveau");
+	json = made(m);
+	is_null(json, "page_table_writes");
+	check_reason(json, "page_table_writes", "module nouveau is not loaded");
+	check_reason(json, "page_table_writes.gp100_vmm_pd0_pfn", NULL);
+	json_decref(json);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up_measurement, tear_down_measurement)
 
 int main(void)
@@ -784,6 +826,7 @@ int main(void)
 		TEST(nothing_counted_is_none),
 		TEST(a_slow_call_is_in_the_percentile),
 		TEST(a_name_cannot_write_on_the_terminal),
+		TEST(page_table_writes_are_told_where_there_is_nouveau),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -44,7 +44,7 @@ def stat:
 		command: "array", command_status: "object?", children: "bool", duration_ns: "int",
 		notifications: "array", causes: "array?", sampling: "object?", windows: "object?",
 		callbacks: "array?", migrations: "array?", faults: "object?",
-		ownerless: "object", lost: "object", invariants: "array", unobservable: "array"}),
+		ownerless: "object", page_table_writes: "object?", lost: "object", invariants: "array", unobservable: "array"}),
 	(select(.schema != "mmuscope-stat/1") | "stat.schema is \(.schema)"),
 	(.tool | tool), (.kernel | kernel),
 	(.notifications[] | fields("notifications[]"; {pid: "int", comm: "text", event: "text",
@@ -72,6 +72,8 @@ def stat:
 		compound: "int", excess: "int", time_ns: "int"})),
 	(.faults | select(. != null) | fields("faults"; {calls: "int", pages: "int", retries: "int"})),
 	(.ownerless | fields("ownerless"; {calls: "int", pages: "int"})),
+	(.page_table_writes | select(. != null)
+		| fields("page_table_writes"; {entries: "int", invalid: "int"})),
 	(.lost | fields("lost"; {events: "int", counters: "int", recursion: "int"})),
 	(.invariants[] | fields("invariants[]"; {name: "text", holds: "bool", detail: "text"})),
 	(.unobservable[] | fields("unobservable[]"; {metric: "text", reason: "text"})),
@@ -79,7 +81,8 @@ def stat:
 	([.unobservable[].metric] as $told
 	| (select(.callbacks | type == "array" and any(.[]; .latency_ns == null)) | "callbacks.latency_ns"),
 	  (select(.callbacks == null) | "callbacks"), (select(.migrations == null) | "migrations"),
-	  (select(.faults == null) | "faults")
+	  (select(.faults == null) | "faults"),
+	  (select(.page_table_writes == null) | "page_table_writes")
 	| select(. as $m | $told | index($m) | not) | "\(.) is null without a reason");
 
 def sample: fields("samples[]"; {iteration: "int", times: "object", ours: "object", driver: "object"}),
