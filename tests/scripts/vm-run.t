@@ -92,7 +92,7 @@ is "--nodes divides memory and processors" "$out $status" "0-2
 2 0"
 run vm patched --rdma -- true
 is "--rdma on a kernel without it: exit status" "$status" 125
-like "--rdma on a kernel without it: sentence" "$err" 'there is no module .*/ib_core\.ko'
+like "--rdma on a kernel without it: sentence" "$err" 'there is no module .*/ib_uverbs\.ko: the kernel was built without RDMA'
 run vm patched --mem 2048 --bpftrace -- bpftrace -e 'BEGIN { printf("traced\n"); exit(); }'
 like "bpftrace works" "$out" 'traced'
 
