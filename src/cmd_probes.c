@@ -73,20 +73,30 @@ static bool is_elsewhere(const struct plan_target *t)
 	return t->absent && module_users(t->module) < 0;
 }
 
+static bool is_named_before(const struct plan *plan, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_elsewhere(&plan->targets[i]) &&
+		    !strcmp(plan->targets[i].module, plan->targets[n].module))
+			return true;
+	return false;
+}
+
 static void print_elsewhere(const struct plan *plan, FILE *out)
 {
-	const char *last = "", *between = "\nKnown and not loaded:";
+	const char *between = "\nKnown and not loaded:";
+	bool any = false;
 
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_target *t = &plan->targets[i];
 
-		if (!is_elsewhere(t) || !strcmp(t->module, last))
+		if (!is_elsewhere(t) || is_named_before(plan, i))
 			continue;
 		fprintf(out, "%s %s", between, t->module);
-		last = t->module;
 		between = ",";
+		any = true;
 	}
-	if (last[0])
+	if (any)
 		fputs("\n", out);
 }
 
