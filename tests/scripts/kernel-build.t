@@ -41,7 +41,7 @@ bzImage: all
 	echo map > $(O)/System.map
 	echo 6.1.99$$(sed -n 's/CONFIG_LOCALVERSION="\(.*\)"/\1/p' $(O)/.config) > $(O)/include/config/kernel.release
 modules: all
-	cp $(O)/b.o $(O)/test_hmm.ko
+	cp $(O)/b.o $(or $(M),$(O))/$(if $(M),$(patsubst obj-m:=%.o,%,$(subst $() ,,$(shell cat $(M)/Kbuild))),test_hmm).ko
 END
 pack() { tar -C "$tmp" -cf "$tmp/linux.tar" linux; }
 pack
@@ -154,6 +154,33 @@ run build --variant one
 is "a line of the fragment got lost" "$status" 1
 like "and is named" "$err" 'CONFIG_LOST=y did not survive in Linux 6.1.99'
 echo 'CONFIG_FINE=y' > "$tmp/tree/kernel/config"
+
+mkdir "$tmp/tree/kernel/module"
+echo 'obj-m := ours.o' > "$tmp/tree/kernel/module/Kbuild"
+echo 'int ours;' > "$tmp/tree/kernel/module/ours.c"
+run build --variant one
+is "a module of our own" "$status $(ls "$out/modules")" "0 ours.ko
+test_hmm.ko"
+with=$out
+echo 'int ours = 1;' > "$tmp/tree/kernel/module/ours.c"
+run build --variant one
+ok "a change of it: another kernel" test "$out" != "$with"
+rm -rf "$tmp/tree/kernel/module"
+
+run build --variant one --config more
+is "an unknown configuration: usage" "$status" 2
+like "and is named (2)" "$err" 'there is no kernel/config-more'
+echo 'CONFIG_MORE=y' > "$tmp/tree/kernel/config-more"
+echo 'CONFIG_LINE=y' > "$tmp/tree/kernel/config-6.1"
+echo 'CONFIG_OTHER=y' > "$tmp/tree/kernel/config-7.2"
+echo 'CONFIG_BOTH=y' > "$tmp/tree/kernel/config-more-6.1"
+run build --variant one
+is "what a line adds" "$status $(grep -c 'CONFIG_LINE=y' "$out/config") $(grep -cE 'OTHER|MORE|BOTH' "$out/config")" "0 1 0"
+run build --variant one --config more
+is "what a configuration adds, and to a line" \
+	"$status $(grep -cxE 'CONFIG_(FINE|LINE|MORE|BOTH)=y' "$out/config")" "0 4"
+like "in a folder of its own name" "$out" '/6\.1-more-one-[0-9a-f]{16}$'
+rm "$tmp/tree/kernel"/config-*
 
 # From here on each object takes a second.
 # shellcheck disable=SC2016 # make's
