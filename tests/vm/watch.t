@@ -79,7 +79,7 @@ is "text: the same" "$(sed -nE 's/^ +[0-9]+\.[0-9]{3} //p' "$out/watch.text" | s
 	s/ notifier$//; s/: seen by ([a-z]+).*/: \1/; s/: not seen: /: /' | grep -v '^dmirror_[ds].*')" \
 	"$(grep -v '^dmirror_[ds].*' "$tmp/lines")"
 exits duration 0
-like "--duration: the plan, and no change" "$(tail -n 1 "$out/duration.stdout")" '^callbacks '
+like "--duration: the plan, and no change" "$(tail -n 1 "$out/duration.stdout")" '^Known and not loaded: '
 exits alone 2
 exits zero 2
 exits full 1
