@@ -8,6 +8,7 @@ set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+[ "$LINE" = 6.1 ] || skip_all "Debian's own kernel is tested of 6.1"
 run "$ROOT/scripts/kernel-stock.sh" --line 6.1
 case $status in
 3 | 4) skip_all "$(tail -n 1 <<< "$err")" ;;
