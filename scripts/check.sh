@@ -16,7 +16,7 @@ set -euo pipefail
 args=("$@")
 quick='' all=''
 # What these ask of 7.2 the others ask as well.
-elsewhere=' broken counts crosscheck overhead refuse selftest stat unlisted '
+elsewhere=' broken counts crosscheck intervals overhead refuse selftest stat unlisted '
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) quick=1 ;;

@@ -124,21 +124,22 @@ check_traced() { # VARIANT PAGES ITERATIONS
 }
 
 # Of the whole process, and so of the steps between, which copy more on write, and of
-# the C library, which may give memory back (brk).
+# the C library, which may give memory back (brk, and what a mapping that it cuts at a
+# chance address raises: thp split).
 check_causes() { # VARIANT PAGES ITERATIONS
 	local name="$1: causes" file=$tmp/$1/causes.json
 
 	is "$name: exit status" "$(cat "$tmp/$1/causes.status")" 0
 	is "$name: those that bench counts only" "$(jq -r '.causes | group_by([.cause, .event])[]
 		| select(.[0].cause | . != "fork" and . != "cow" and . != "munmap" and . != "exit"
-			and . != "brk")
+			and . != "brk" and . != "thp split")
 		| "\(.[0].cause) \(.[0].event) calls \([.[].calls] | add) pages \([.[].pages] | add)"' "$file")" \
 		"ksm CLEAR calls $((3 * $2 * $3)) pages $((3 * $2 * $3))
 madvise CLEAR calls $3 pages $(($2 * $3))
 mprotect PROTECTION_VMA calls $((2 * $3)) pages $((2 * $2 * $3))
 mremap UNMAP calls $((4 * $3)) pages $((4 * $2 * $3))
 page migration: move_pages CLEAR calls $((2 * $2 * $3)) pages $((2 * $2 * $3))"
-	json "$name: the others are known too" "$file" '([.causes[].cause] | unique - ["brk"]) == ["cow", "exit", "fork",
+	json "$name: the others are known too" "$file" '([.causes[].cause] | unique - ["brk", "thp split"]) == ["cow", "exit", "fork",
 		"ksm", "madvise", "mprotect", "mremap", "munmap", "page migration: move_pages"]'
 	json "$name: KSM's are of its own task, not of ours" "$file" '.causes | all(.[];
 		(.cause == "ksm") == (.stack | index("ksm_scan_thread") != null)
