@@ -7,7 +7,7 @@ set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-guest patched --icount << 'END'
+guest patched --icount --timeout 900 << 'END'
 status absent mmuscope bench intervals
 notifier_test
 status table mmuscope bench intervals --iterations 1
