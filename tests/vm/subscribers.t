@@ -30,6 +30,7 @@ quiet() { # VARIANT NAME STATUS
 }
 
 for kernel in patched unpatched; do
+	has $kernel || continue
 	guest $kernel << 'END'
 cp /root/mirror mirror
 trap "rm -f mirror" EXIT
