@@ -39,14 +39,14 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(WARN) -Wno-missi
 # The programs of core.bpf.o are loaded once, those of callback.bpf.o once for
 # each driver callback; both see the state of state.bpf.o through shared maps.
 CORE_PARTS := state registry notifications migrations faults processes watch
-SKELETONS := core callback floor nouveau subscribers
+SKELETONS := core callback floor nouveau order subscribers
 SRCS	:= $(sort $(wildcard src/*.c bench/*.c))
 OBJS	:= $(SRCS:%.c=$(BUILD)/%.o)
 BPF_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 SKELS	:= $(SKELETONS:%=$(BUILD)/%.skel.h)
 
 # Parses, formats and compares: no skeleton, so the tests can link it.
-PLAIN	:= $(filter-out src/main.c src/session.c src/callbacks.c src/writes.c src/floor.c src/subscribers_walk.c src/cmd_%.c,$(wildcard src/*.c)) \
+PLAIN	:= $(filter-out src/main.c src/session.c src/callbacks.c src/writes.c src/floor.c src/order.c src/subscribers_walk.c src/cmd_%.c,$(wildcard src/*.c)) \
 	src/cmd_diff.c
 UNIT	:= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -76,6 +76,7 @@ $(BUILD)/core.bpf.o: $(CORE_PARTS:%=$(BUILD)/bpf/%.bpf.o)
 $(BUILD)/callback.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/callbacks.bpf.o
 $(BUILD)/nouveau.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/nouveau.bpf.o
 $(BUILD)/floor.bpf.o: $(BUILD)/bpf/floor.bpf.o
+$(BUILD)/order.bpf.o: $(BUILD)/bpf/order.bpf.o
 $(BUILD)/subscribers.bpf.o: $(BUILD)/bpf/subscribers.bpf.o
 $(SKELETONS:%=$(BUILD)/%.bpf.o):
 	$(call say,BPFLINK,$@)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kernel_info.h"
+#include "msg.h"
 
 struct dmirror_cmd {
 	__u64 addr;
@@ -76,6 +77,7 @@ static int claim(unsigned int index)
 int dmirror__open(struct dmirror *d, unsigned int index)
 {
 	memset(d, 0, sizeof(*d));
+	d->index = index;
 	snprintf(d->path, sizeof(d->path), "/dev/hmm_dmirror%u", index);
 	/* Measured: 64 and 64 up to 6.12, 512 and 32 in 7.2. */
 	d->chunk_pages = kernel_info__version() >= 6019 ? 512 : 64;
@@ -95,6 +97,24 @@ int dmirror__open(struct dmirror *d, unsigned int index)
 		return err;
 	}
 	return 0;
+}
+
+void dmirror__explain(const struct dmirror *d, int err)
+{
+	switch (-err) {
+	case ENODEV:
+	case ENOENT:
+		msg("no test device %s: load it with 'modprobe test_hmm' on a kernel built with "
+		    "CONFIG_TEST_HMM, or use scripts/compare.sh.",
+		    d->path);
+		break;
+	case EBUSY:
+		msg("%s is busy; end the program that holds it, or try --device %d.", d->path,
+		    !d->index);
+		break;
+	default:
+		msg("cannot open %s: %s; see 'ls -l %s'.", d->path, strerror(-err), d->path);
+	}
 }
 
 void dmirror__close(struct dmirror *d)

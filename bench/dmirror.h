@@ -5,7 +5,7 @@
 /*
  * A thin wrapper over the kernel's HMM test device (lib/test_hmm.c,
  * lib/test_hmm_uapi.h). Opening it mirrors the whole address space of the
- * caller. Calls give 0 or -errno of the ioctl and never print.
+ * caller. Calls give 0 or -errno of the ioctl; only dmirror__explain() prints.
  */
 #include <linux/types.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 struct dmirror {
 	int fd;
 	int claim;			/* held while it is open */
+	unsigned int index;
 	char path[64];
 	unsigned int chunk_pages;	/* pages for each migrate_vma_setup() */
 	unsigned int fault_pages;	/* pages for each hmm_range_fault() */
@@ -32,6 +33,8 @@ struct dmirror_result {
  * -EBUSY: another mmuscope has it open; -EACCES and others as open(2).
  */
 int dmirror__open(struct dmirror *d, unsigned int index);
+/* One sentence on what dmirror__open() gave, which it left `d` after. */
+void dmirror__explain(const struct dmirror *d, int err);
 void dmirror__close(struct dmirror *d);
 
 /*

@@ -5,11 +5,12 @@
  * In the formulas N is the pages, r those that live on the device already, f
  * the first of them, C the pages of one migrate_vma_setup() and F those of one
  * hmm_range_fault() (dmirror_migrate_to_device(), dmirror_fault() in
- * lib/test_hmm.c).
+ * lib/test_hmm.c); A, S, H and O are the kernel's, see variants.h.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "variants.h"
 #include "workload.h"
 
 static __u64 chunks(size_t pages, unsigned int chunk)
@@ -24,13 +25,20 @@ static void expect(struct expectation *e, const char *formula, __u64 value)
 	e->value = value;
 }
 
-/* For what the series changed: one formula for each kind of kernel. */
-static void expect_by_kind(struct expectation *e, enum kernel_kind kind, const char *formula,
-			   __u64 patched, __u64 unpatched)
+/* For what the series changed; a kernel of which nothing is known has no formula. */
+static void expect_of(const struct run *run, struct expectation *e, const char *formula,
+		      __u64 value)
 {
 	e->formula = formula;
-	e->known = kind != KERNEL_UNKNOWN;
-	e->value = kind == KERNEL_PATCHED ? patched : unpatched;
+	e->known = run->variant;
+	e->value = run->variant ? value : 0;
+}
+
+static const struct variant *variant_of(const struct run *run)
+{
+	static const struct variant unknown;
+
+	return run->variant ? run->variant : &unknown;
 }
 
 /* Moves every stretch of pages that should be resident, then lets the device map all. */
@@ -118,18 +126,20 @@ static void expected_mixed(const struct run *run, struct expectation out[EXPECT_
 	__u64 n = run->params.pages, r = run->resident_pages, f = run->first_resident;
 	__u64 c = chunks(n, run->device.chunk_pages);
 	__u64 refaults = r ? chunks(n - f, run->device.fault_pages) : 0;
+	const struct variant *v = variant_of(run);
+	__u64 a = v->acts;
 
 	expect(&out[EXPECT_NOTIFICATIONS], "ceil(N/C)", c);
 	expect(&out[EXPECT_DELIVERED], "ceil(N/C)", c);
-	expect_by_kind(&out[EXPECT_PERFORMED], run->kind, "patched 0, unpatched ceil(N/C)", 0, c);
-	expect_by_kind(&out[EXPECT_SKIPPED], run->kind, "patched ceil(N/C), unpatched 0", c, 0);
-	expect_by_kind(&out[EXPECT_PAGES_PERFORMED], run->kind, "patched 0, unpatched N", 0, n);
+	expect_of(run, &out[EXPECT_PERFORMED], "A ceil(N/C)", a * c);
+	expect_of(run, &out[EXPECT_SKIPPED], "(1 - A) ceil(N/C)", (1 - a) * c);
+	expect_of(run, &out[EXPECT_AVOIDABLE], "O A ceil(N/C)", v->avoidable * a * c);
+	expect_of(run, &out[EXPECT_PAGES_PERFORMED], "A N", a * n);
 	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
 	expect(&out[EXPECT_COLLECTED], "N - r", n - r);
 	expect(&out[EXPECT_MIGRATED], "N - r", n - r);
-	expect_by_kind(&out[EXPECT_EXCESS], run->kind, "patched 0, unpatched r", 0, r);
-	expect_by_kind(&out[EXPECT_REFAULTS], run->kind,
-		       "patched 0, unpatched ceil((N - f)/F), 0 where r = 0", 0, refaults);
+	expect_of(run, &out[EXPECT_EXCESS], "A r", a * r);
+	expect_of(run, &out[EXPECT_REFAULTS], "A ceil((N - f)/F), 0 where r = 0", a * refaults);
 }
 
 const struct workload workload_migrate_mixed = {
@@ -167,15 +177,15 @@ static int measure_pingpong(struct run *run, struct sample *sample)
 static void expected_pingpong(const struct run *run, struct expectation out[EXPECT_MAX])
 {
 	__u64 n = run->params.pages, c = chunks(n, run->device.chunk_pages);
+	const struct variant *v = variant_of(run);
+	__u64 a = v->acts;
 
 	expect(&out[EXPECT_NOTIFICATIONS], "ceil(N/C) + N", c + n);
 	expect(&out[EXPECT_DELIVERED], "ceil(N/C) + N", c + n);
-	expect_by_kind(&out[EXPECT_PERFORMED], run->kind, "patched 0, unpatched ceil(N/C) + N", 0,
-		       c + n);
-	expect_by_kind(&out[EXPECT_SKIPPED], run->kind, "patched ceil(N/C) + N, unpatched 0",
-		       c + n, 0);
-	expect_by_kind(&out[EXPECT_PAGES_PERFORMED], run->kind, "patched 0, unpatched 2 N", 0,
-		       2 * n);
+	expect_of(run, &out[EXPECT_PERFORMED], "A (ceil(N/C) + N)", a * (c + n));
+	expect_of(run, &out[EXPECT_SKIPPED], "(1 - A) (ceil(N/C) + N)", (1 - a) * (c + n));
+	expect_of(run, &out[EXPECT_AVOIDABLE], "O A (ceil(N/C) + N)", v->avoidable * a * (c + n));
+	expect_of(run, &out[EXPECT_PAGES_PERFORMED], "2 A N", 2 * a * n);
 	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C) + N", c + n);
 	expect(&out[EXPECT_COLLECTED], "2 N", 2 * n);
 	expect(&out[EXPECT_MIGRATED], "2 N", 2 * n);
@@ -213,18 +223,19 @@ static void expected_holes(const struct run *run, struct expectation out[EXPECT_
 {
 	__u64 n = run->params.pages, c = chunks(n, run->device.chunk_pages);
 
-	expect(&out[EXPECT_NOTIFICATIONS], "2 ceil(N/C)", 2 * c);
-	expect(&out[EXPECT_DELIVERED], "2 ceil(N/C)", 2 * c);
-	expect_by_kind(&out[EXPECT_PERFORMED], run->kind, "patched 0, unpatched 2 ceil(N/C)", 0,
-		       2 * c);
-	expect_by_kind(&out[EXPECT_SKIPPED], run->kind, "patched 2 ceil(N/C), unpatched 0", 2 * c,
-		       0);
-	expect_by_kind(&out[EXPECT_PAGES_PERFORMED], run->kind, "patched 0, unpatched 2 N", 0,
-		       2 * n);
+	const struct variant *v = variant_of(run);
+	__u64 sent = 1 + v->holes, acts = v->acts + v->holes_acts;
+
+	expect_of(run, &out[EXPECT_NOTIFICATIONS], "(1 + S) ceil(N/C)", sent * c);
+	expect_of(run, &out[EXPECT_DELIVERED], "(1 + S) ceil(N/C)", sent * c);
+	expect_of(run, &out[EXPECT_PERFORMED], "(A + H) ceil(N/C)", acts * c);
+	expect_of(run, &out[EXPECT_SKIPPED], "(1 + S - A - H) ceil(N/C)", (sent - acts) * c);
+	expect_of(run, &out[EXPECT_AVOIDABLE], "O (A + H) ceil(N/C)", v->avoidable * acts * c);
+	expect_of(run, &out[EXPECT_PAGES_PERFORMED], "(A + H) N", acts * n);
 	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
 	expect(&out[EXPECT_COLLECTED], "N", n);
 	expect(&out[EXPECT_MIGRATED], "N", n);
-	expect_by_kind(&out[EXPECT_EXCESS], run->kind, "patched 0, unpatched N", 0, n);
+	expect_of(run, &out[EXPECT_EXCESS], "A H N", v->acts * v->holes_acts * n);
 	expect(&out[EXPECT_REFAULTS], "0", 0);
 }
 

@@ -13,13 +13,15 @@
 #include "kernel_info.h"
 #include "report.h"
 #include "session.h"
+#include "variants.h"
 
 static const char *const metric_names[EXPECT_MAX] = {
 	[EXPECT_NOTIFICATIONS] = "notifications", [EXPECT_DELIVERED] = "delivered",
 	[EXPECT_PERFORMED] = "performed",	  [EXPECT_SKIPPED] = "skipped",
-	[EXPECT_PAGES_PERFORMED] = "pages_performed", [EXPECT_MIGRATIONS] = "migrations",
-	[EXPECT_COLLECTED] = "collected",	  [EXPECT_MIGRATED] = "migrated",
-	[EXPECT_EXCESS] = "excess",		  [EXPECT_REFAULTS] = "refaults",
+	[EXPECT_AVOIDABLE] = "avoidable",	  [EXPECT_PAGES_PERFORMED] = "pages_performed",
+	[EXPECT_MIGRATIONS] = "migrations",	  [EXPECT_COLLECTED] = "collected",
+	[EXPECT_MIGRATED] = "migrated",		  [EXPECT_EXCESS] = "excess",
+	[EXPECT_REFAULTS] = "refaults",
 };
 
 const struct workload *workload__find(const char *name)
@@ -28,20 +30,6 @@ const struct workload *workload__find(const char *name)
 		if (!strcmp(workloads[i]->name, name))
 			return workloads[i];
 	return NULL;
-}
-
-/* The variant's name where the kernel has one of ours; else what upstream does. */
-static enum kernel_kind kernel_kind(void)
-{
-	const char *variant = kernel_info__variant();
-
-	if (!strcmp(variant, "patched"))
-		return KERNEL_PATCHED;
-	if (!strcmp(variant, "unpatched"))
-		return KERNEL_UNPATCHED;
-	if (variant[0])
-		return KERNEL_UNKNOWN;
-	return kernel_info__version() >= 5011 ? KERNEL_PATCHED : KERNEL_UNKNOWN;
 }
 
 static void measured(const struct snapshot *snap, __u64 value[EXPECT_MAX])
@@ -53,6 +41,7 @@ static void measured(const struct snapshot *snap, __u64 value[EXPECT_MAX])
 	value[EXPECT_DELIVERED] = s.delivered;
 	value[EXPECT_PERFORMED] = s.outcome[OUTCOME_PERFORMED];
 	value[EXPECT_SKIPPED] = s.outcome[OUTCOME_SKIPPED];
+	value[EXPECT_AVOIDABLE] = s.avoidable;
 	value[EXPECT_PAGES_PERFORMED] = s.pages_performed;
 	value[EXPECT_MIGRATIONS] = s.migrations;
 	value[EXPECT_COLLECTED] = s.collected;
@@ -141,13 +130,14 @@ static json_t *ours_json(const struct snapshot *snap)
 	struct snapshot_sums s;
 
 	snapshot__sum(snap, &s);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "notifications", (json_int_t)s.notifications, "delivered",
 			 (json_int_t)s.delivered, "performed",
 			 (json_int_t)s.outcome[OUTCOME_PERFORMED], "skipped",
 			 (json_int_t)s.outcome[OUTCOME_SKIPPED], "failed",
 			 (json_int_t)s.outcome[OUTCOME_FAILED], "undetermined",
-			 (json_int_t)s.outcome[OUTCOME_UNDETERMINED], "pages_performed",
+			 (json_int_t)s.outcome[OUTCOME_UNDETERMINED], "avoidable",
+			 (json_int_t)s.avoidable, "pages_performed",
 			 (json_int_t)s.pages_performed, "migrations", (json_int_t)s.migrations,
 			 "collected", (json_int_t)s.collected, "migrated", (json_int_t)s.migrated,
 			 "excess", (json_int_t)s.excess, "refaults", (json_int_t)s.faults);
@@ -325,24 +315,8 @@ static int open_device(struct run *run)
 	if (run->workload->device)
 		return run->workload->device->open(run);
 	err = dmirror__open(&run->device, run->params.device);
-
-	switch (-err) {
-	case 0:
-		break;
-	case ENODEV:
-	case ENOENT:
-		msg("no test device %s: load it with 'modprobe test_hmm' on a kernel built with "
-		    "CONFIG_TEST_HMM, or use scripts/compare.sh.",
-		    run->device.path);
-		break;
-	case EBUSY:
-		msg("%s is busy; end the program that holds it, or try --device %d.",
-		    run->device.path, !run->params.device);
-		break;
-	default:
-		msg("cannot open %s: %s; see 'ls -l %s'.", run->device.path, strerror(-err),
-		    run->device.path);
-	}
+	if (err)
+		dmirror__explain(&run->device, err);
 	return err;
 }
 
@@ -385,7 +359,7 @@ static enum status run_set(const struct bench_options *o, struct session *sessio
 	run->workload = o->workload;
 	run->params = o->params;
 	run->params.resident_pct = resident_pct;
-	run->kind = kernel_kind();
+	run->variant = variant__running();
 	run->session = session;
 	run->buffer = map_buffer(run->params.pages * PAGE_BYTES);
 	b.samples = json_array();

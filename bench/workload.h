@@ -13,6 +13,7 @@
 #include "dmirror.h"
 
 struct session;
+struct variant;
 
 struct workload_params {
 	size_t pages;
@@ -23,19 +24,13 @@ struct workload_params {
 	unsigned int device;
 };
 
-/* Which formula holds. Unknown kernels have none for what the series changed. */
-enum kernel_kind {
-	KERNEL_UNKNOWN,
-	KERNEL_PATCHED,		/* upstream since 5.11, or the variant "patched" */
-	KERNEL_UNPATCHED,	/* the variant "unpatched": the series undone */
-};
-
 /* Metrics that a formula speaks of, by the names of the JSON. */
 enum expected_metric {
 	EXPECT_NOTIFICATIONS,
 	EXPECT_DELIVERED,
 	EXPECT_PERFORMED,
 	EXPECT_SKIPPED,
+	EXPECT_AVOIDABLE,
 	EXPECT_PAGES_PERFORMED,
 	EXPECT_MIGRATIONS,
 	EXPECT_COLLECTED,
@@ -47,7 +42,7 @@ enum expected_metric {
 
 struct expectation {
 	const char *formula;	/* in words of the parameters; NULL: none for this metric */
-	bool known;		/* false: depends on the kind of kernel, which is unknown */
+	bool known;		/* false: depends on the variant, which is unknown */
 	__u64 value;		/* for one iteration */
 };
 
@@ -84,7 +79,7 @@ struct left_out {
 struct run {
 	const struct workload *workload;
 	struct workload_params params;
-	enum kernel_kind kind;
+	const struct variant *variant;	/* NULL: an unknown kernel */
 	struct dmirror device;	/* of a workload that has no device of its own */
 	struct session *session;
 	bool counting;		/* false while warming up */

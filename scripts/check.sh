@@ -39,7 +39,7 @@ shopt -s nullglob
 tests=(build/unit-{gcc,clang}/test_* tests/scripts/*.t)
 if [ -z "$quick" ]; then
 	tests+=(tests/vm/*.t)
-	for variant in patched unpatched no-optin none; do
+	for variant in patched unpatched no-optin patch6 none; do
 		step scripts/kernel-build.sh --line 6.1 --variant $variant > /dev/null
 	done
 	# What cannot be fetched (3, 4) is said, and tests/vm/stock.t says that it is left out.

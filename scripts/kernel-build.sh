@@ -9,9 +9,10 @@
 # went in and came out.
 #
 #   --line LINE       the series of kernels: 6.1 or 7.2
-#   --variant NAME    patched (as it is today), unpatched (the series undone),
-#                     no-optin (migrations are told, but test_hmm does not skip
-#                     them), or none (no patch at all)
+#   --variant NAME    patched (as it is today), unpatched (the series undone), a part
+#                     of the series undone: no-event (patch 3), no-optin (patch 5),
+#                     no-hole-owner (the owner of the notification for holes); patch6
+#                     (the withdrawn patch 6), or none (no patch at all)
 #   --config NAME     with what kernel/config-NAME and kernel/config-NAME-LINE add:
 #                     drivers (nouveau, amdgpu, i915, xe, mlx5: half an hour)
 #   --source SOURCE   a kernel tree, or a tarball of one, instead of Debian's

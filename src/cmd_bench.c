@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "bench/hole_race.h"
 #include "bench/intervals.h"
 #include "bench/overhead.h"
 #include "bench/runner.h"
@@ -20,12 +21,14 @@ static void help(FILE *out)
 {
 	fputs("Usage: mmuscope bench list\n"
 	      "       mmuscope bench WORKLOAD [OPTIONS]\n"
-	      "       mmuscope bench overhead|intervals [OPTIONS]\n\n"
+	      "       mmuscope bench overhead|intervals [OPTIONS]\n"
+	      "       mmuscope bench --check-coherence [OPTIONS]\n\n"
 	      "Runs a known workload on the kernel's HMM test device (test_hmm), on KVM or on\n"
 	      "an RDMA device, counts its measured region only, verifies the data that the\n"
 	      "device and the CPU read, and holds every count against a closed formula.\n"
 	      "'overhead' measures what watching costs, 'intervals' how that grows with the\n"
-	      "subscribers of a process: see mmuscope-bench(1).\n\n"
+	      "subscribers of a process: see mmuscope-bench(1). '--check-coherence' is\n"
+	      "'hole-race': exit status 1, with the evidence, where a device reads stale pages.\n\n"
 	      "Options:\n"
 	      "  -n, --pages N          pages of 4 KiB (default 512)\n"
 	      "  -r, --resident R[,R]   per cent of them on the device already (default 50)\n"
@@ -193,17 +196,26 @@ static enum status run_overhead(const struct bench_options *o, json_t **doc)
 	return overhead__run(o->params.device, o->params.iterations * 100, doc);
 }
 
+static enum status run_hole_race(const struct bench_options *o, json_t **doc)
+{
+	return hole_race__run(&o->params, doc);
+}
+
 static enum status run_intervals(const struct bench_options *o, json_t **doc)
 {
 	return intervals__run(o->params.iterations * 100, doc);
 }
 
-/* What is run; those that measure the tool itself are no workloads. */
+#define COHERENCE "hole-race" /* what --check-coherence runs */
+
+/* What is run; those that hold no counts against a formula are no workloads. */
 static const struct measurement {
 	const char *name, *summary;
 	enum status (*run)(const struct bench_options *o, json_t **doc);
 	enum status (*print)(const json_t *doc, FILE *out);
 } measurements[] = {
+	{ COHERENCE, "one device migrates holes while another reads them: is its mirror coherent?",
+	  run_hole_race, hole_race__print },
 	{ "overhead", "what watching a notification costs, side by side", run_overhead,
 	  print_overhead },
 	{ "intervals", "the same in a process with up to 10,000 subscribers", run_intervals,
@@ -231,7 +243,7 @@ static enum status list(void)
 	return close_output(stdout, "standard output");
 }
 
-enum { OPT_NO_LATENCY = 256, OPT_MAX_ROWS };
+enum { OPT_NO_LATENCY = 256, OPT_MAX_ROWS, OPT_CHECK_COHERENCE };
 
 static const struct option longs[] = {
 	{ "pages", required_argument, NULL, 'n' },
@@ -242,6 +254,7 @@ static const struct option longs[] = {
 	{ "seed", required_argument, NULL, 's' },
 	{ "no-latency", no_argument, NULL, OPT_NO_LATENCY },
 	{ "max-rows", required_argument, NULL, OPT_MAX_ROWS },
+	{ "check-coherence", no_argument, NULL, OPT_CHECK_COHERENCE },
 	{ "json", no_argument, NULL, 'j' },
 	{ "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' },
@@ -302,7 +315,7 @@ int cmd_bench(int argc, char **argv)
 	const char *path = NULL, *name;
 	enum status status, closed;
 	const struct measurement *m;
-	bool json = false;
+	bool json = false, coherence = false;
 	json_t *doc;
 	FILE *out;
 	int opt;
@@ -316,6 +329,9 @@ int cmd_bench(int argc, char **argv)
 		case 'o':
 			path = optarg;
 			break;
+		case OPT_CHECK_COHERENCE:
+			coherence = true;
+			break;
 		case 'h':
 			help(stdout);
 			return close_output(stdout, "standard output");
@@ -328,9 +344,12 @@ int cmd_bench(int argc, char **argv)
 						   optarg);
 		}
 	}
-	if (optind >= argc)
+	if (optind >= argc && !coherence)
 		return usage_error("name a workload; 'mmuscope bench list' has them.");
-	name = argv[optind++];
+	name = optind < argc ? argv[optind++] : COHERENCE;
+	if (coherence && strcmp(name, COHERENCE))
+		return usage_error("--check-coherence is the workload %s, got '%s'.", COHERENCE,
+				   name);
 	if (optind < argc)
 		return usage_error("takes one workload, got '%s' as well.", argv[optind]);
 	if (!strcmp(name, "list"))

@@ -36,12 +36,20 @@ first_resident() { # PAGES RESIDENT
 	echo "$first"
 }
 
+# What the variants of the series do: is the notification of migrate_vma_setup() acted on,
+# is there one for holes, is that acted on, and is what was acted on avoidable?
+variants='patched unpatched no-optin patch6 no-event no-hole-owner'
+declare -A does=([patched]='0 1 0 0' [unpatched]='1 1 1 0' [no-optin]='1 1 1 1' [patch6]='0 0 0 0'
+	[no-event]='1 1 1 0' [no-hole-owner]='0 1 1 0')
+of_variant() { read -r acts holes holes_act avoidable <<< "${does[$1]}"; }
+
 # one_iteration NOTIFICATIONS PERFORMED PAGES_PERFORMED MIGRATIONS COLLECTED EXCESS REFAULTS
 one_iteration() {
 	jq -n --argjson n "$1" --argjson p "$2" --argjson pp "$3" --argjson m "$4" --argjson c "$5" \
-		--argjson e "$6" --argjson r "$7" '{notifications: $n, delivered: $n, performed: $p,
-		skipped: ($n - $p), failed: 0, undetermined: 0, pages_performed: $pp, migrations: $m,
-		collected: $c, migrated: $c, excess: $e, refaults: $r}'
+		--argjson e "$6" --argjson r "$7" --argjson a "$avoidable" '{notifications: $n,
+		delivered: $n, performed: $p, skipped: ($n - $p), failed: 0, undetermined: 0,
+		avoidable: ($a * $p), pages_performed: $pp, migrations: $m, collected: $c,
+		migrated: $c, excess: $e, refaults: $r}'
 }
 
 ledgers() { # [STEP CPAGES FAULTS ERRNO]...
@@ -51,7 +59,7 @@ ledgers() { # [STEP CPAGES FAULTS ERRNO]...
 	done | jq -s add
 }
 
-sound='.results | all(.[]; (.checks | length == 10 and all(.[]; .holds == true and .expected == .measured))
+sound='.results | all(.[]; (.checks | length == 11 and all(.[]; .holds == true and .expected == .measured))
 	and (.stat.invariants | length >= 6 and all(.[]; .holds == true))
 	and .stat.lost == {events: 0, counters: 0, recursion: 0})'
 
@@ -68,6 +76,7 @@ check() {
 		| {notifications: [\$s.notifications[].calls], delivered: [\$s.callbacks[].delivered],
 		performed: [\$s.callbacks[].performed], skipped: [\$s.callbacks[].skipped],
 		failed: [\$s.callbacks[].failed], undetermined: [\$s.callbacks[].undetermined],
+		avoidable: [\$s.callbacks[].avoidable],
 		pages_performed: [\$s.callbacks[].pages_performed], migrations: [\$s.migrations[].calls],
 		collected: [\$s.migrations[].collected], migrated: [\$s.migrations[].migrated],
 		excess: [\$s.migrations[].excess], refaults: [\$s.faults.calls]} | map_values(add // 0)
@@ -76,7 +85,12 @@ check() {
 }
 
 # A migration's notifications are MIGRATE since the series and CLEAR before it.
-event_of() { if [ "$1" = patched ]; then echo MIGRATE; else echo CLEAR; fi; }
+event_of() { # VARIANT PHASE
+	case $1-$2 in
+	unpatched-* | no-event-* | no-hole-owner-pages) echo CLEAR ;;
+	*) echo MIGRATE ;;
+	esac
+}
 
 check_mixed() { # VARIANT PAGES ITERATIONS
 	local variant=$1 n=$2 iterations=$3 chunks r i=0 share first name file
@@ -87,7 +101,7 @@ check_mixed() { # VARIANT PAGES ITERATIONS
 		name="$variant: migrate-mixed, $n pages, $iterations iterations, $share %"
 		r=$((n * share / 100))
 		first=$(first_resident "$n" "$r")
-		if [ "$variant" = patched ]; then
+		if [ "$acts" = 0 ]; then
 			check "$name" "$file" "$i" "$iterations" \
 				"$(one_iteration "$chunks" 0 0 "$chunks" $((n - r)) 0 0)" \
 				"$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
@@ -103,7 +117,7 @@ check_mixed() { # VARIANT PAGES ITERATIONS
 				"$(ledgers migrate null null 2 read "$n" 1 0)"
 		fi
 		json "$name: one row, in setup" "$file" ".results[$i].stat.notifications
-			| map({event, phase, calls, pages, failed, whole}) == [{event: \"$(event_of "$variant")\",
+			| map({event, phase, calls, pages, failed, whole}) == [{event: \"$(event_of "$variant" setup)\",
 			phase: \"setup\", calls: $((chunks * iterations)), pages: $((n * iterations)),
 			failed: 0, whole: 0}]"
 		i=$((i + 1))
@@ -111,14 +125,13 @@ check_mixed() { # VARIANT PAGES ITERATIONS
 }
 
 check_pingpong() { # VARIANT PAGES ITERATIONS
-	local variant=$1 n=$2 iterations=$3 calls acted=0 file name
+	local variant=$1 n=$2 iterations=$3 calls file name
 
 	name="$variant: migrate-pingpong, $n pages, $iterations iterations"
 	file=$tmp/$variant/migrate-pingpong-${n}x$iterations.json
 	calls=$(($(up "$n" "$CHUNK_PAGES") + n))
-	[ "$variant" = patched ] || acted=1
 	check "$name" "$file" 0 "$iterations" \
-		"$(one_iteration "$calls" $((acted * calls)) $((acted * 2 * n)) "$calls" $((2 * n)) 0 0)" \
+		"$(one_iteration "$calls" $((acts * calls)) $((acts * 2 * n)) "$calls" $((2 * n)) 0 0)" \
 		"$(ledgers migrate "$n" 0 0)"
 	json "$name: both directions" "$file" '.results[0].stat.migrations
 		| map({(.direction): {calls, pages, collected, migrated, excess}}) | add == {
@@ -128,19 +141,21 @@ check_pingpong() { # VARIANT PAGES ITERATIONS
 }
 
 check_holes() { # VARIANT PAGES ITERATIONS
-	local variant=$1 n=$2 iterations=$3 chunks acted=0 file name
+	local variant=$1 n=$2 iterations=$3 chunks performed file name
 
 	name="$variant: migrate-holes, $n pages, $iterations iterations"
 	file=$tmp/$variant/migrate-holes-${n}x$iterations.json
 	chunks=$(up "$n" "$CHUNK_PAGES")
-	[ "$variant" = patched ] || acted=1
+	performed=$((acts + holes_act))
 	check "$name" "$file" 0 "$iterations" \
-		"$(one_iteration $((2 * chunks)) $((acted * 2 * chunks)) $((acted * 2 * n)) "$chunks" "$n" \
-			$((acted * n)) 0)" "$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
-	json "$name: one notification in setup, one in pages" "$file" '.results[0].stat.notifications
+		"$(one_iteration $(((1 + holes) * chunks)) $((performed * chunks)) $((performed * n)) "$chunks" \
+			"$n" $((acts * holes_act * n)) 0)" "$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
+	json "$name: one notification in setup, $holes in pages" "$file" '.results[0].stat.notifications
 		| map({(.phase): {event, calls, pages}}) | add == {
-		setup: {event: $e, calls: $c, pages: $p}, pages: {event: $e, calls: $c, pages: $p}}' \
-		--arg e "$(event_of "$variant")" --argjson c $((chunks * iterations)) --argjson p $((n * iterations))
+		setup: {event: $e, calls: $c, pages: $p}} + if $h == 1 then
+		{pages: {event: $f, calls: $c, pages: $p}} else {} end' \
+		--arg e "$(event_of "$variant" setup)" --arg f "$(event_of "$variant" pages)" \
+		--argjson h "$holes" --argjson c $((chunks * iterations)) --argjson p $((n * iterations))
 }
 
 # How many mappings a fork copies is the C library's business and may grow with the
@@ -154,7 +169,7 @@ check_mmops() { # VARIANT PAGES ITERATIONS
 		| length == $i and all(.[]; .driver == {} and (.ours
 		| .notifications >= $n + 7 and .notifications < $n + 45 and .pages_performed > 7 * $n
 		and del(.pages_performed) == {notifications, delivered: .notifications,
-		performed: .notifications, skipped: 0, failed: 0, undetermined: 0, migrations: 0,
+		performed: .notifications, skipped: 0, failed: 0, undetermined: 0, avoidable: 0, migrations: 0,
 		collected: 0, migrated: 0, excess: 0, refaults: 0}))' --argjson i "$iterations" --argjson n "$n"
 	json "$name: by event, all outside" "$file" '.results[0]
 		| ([.samples[].ours.notifications - $n - 5] | add) as $v
@@ -168,8 +183,9 @@ check_mmops() { # VARIANT PAGES ITERATIONS
 	json "$name: formulas and invariants hold, nothing is lost" "$file" "$sound"
 }
 
-for variant in patched unpatched; do
-	has $variant || continue
+for variant in $variants; do
+	has "$variant" || continue
+	of_variant "$variant"
 	commands=
 	for workload in $workloads; do
 		for size in $(sizes "$workload"); do
@@ -178,7 +194,7 @@ for variant in patched unpatched; do
 "
 		done
 	done
-	guest $variant <<< "$commands"
+	guest "$variant" <<< "$commands"
 	for workload in $workloads; do
 		for size in $(sizes "$workload"); do
 			file=$tmp/$variant/$workload-$size
@@ -191,7 +207,7 @@ for variant in patched unpatched; do
 				and .workload.params.pages == ${size%x*} and .workload.params.iterations == ${size#*x})
 				and [.[].workload.params.resident_pct // empty] == (if \"$workload\" == \"migrate-mixed\"
 				then [$shares] else [] end)"
-			"check_${workload#migrate-}" $variant "${size%x*}" "${size#*x}"
+			"check_${workload#migrate-}" "$variant" "${size%x*}" "${size#*x}"
 		done
 	done
 done

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# What is wrong with a mmuscope-stat/1 or mmuscope-bench/1 result: one string for
+# What is wrong with a result: one string for
 # each field that is missing, of another type, or not in the schema.
 
 def int: type == "number" and . == floor and . >= 0;
@@ -88,7 +88,7 @@ def stat:
 def sample: fields("samples[]"; {iteration: "int", times: "object", ours: "object", driver: "object"}),
 	(.times[] | select(int | not) | "samples[].times has \(tojson)"),
 	(.ours | fields("samples[].ours"; {notifications: "int", delivered: "int", performed: "int",
-		skipped: "int", failed: "int", undetermined: "int", pages_performed: "int",
+		skipped: "int", failed: "int", undetermined: "int", avoidable: "int", pages_performed: "int",
 		migrations: "int", collected: "int", migrated: "int", excess: "int", refaults: "int"})),
 	(.driver[] | fields("samples[].driver[]"; {cpages: "int?", faults: "int?", errno: "int",
 		call: "int"}));
@@ -108,6 +108,24 @@ def bench:
 		(.checks[] | fields("checks[]"; {metric: "text", formula: "text", expected: "int?",
 			measured: "int", holds: "bool?", reason: "text?"})),
 		(.stat | stat));
+
+def coherence:
+	fields("coherence"; {schema: "text", tool: "object", kernel: "object", clock: "text",
+		device: "object", params: "object", checked: "int", raced: "int", exposed: "int?",
+		stale: "object", evidence: "array", unobservable: "array", lost: "object"}),
+	(select(.schema != "mmuscope-coherence/1") | "coherence.schema is \(.schema)"),
+	(.tool | tool), (.kernel | kernel),
+	(.device | fields("device"; {driver: "text", migrates: "text", reads: "text",
+		chunk_pages: "int"})),
+	(.params | fields("params"; {pages: "int", iterations: "int"})),
+	(.stale | fields("stale"; {pages: "int", after_device: "int", after_cpu: "int",
+		untouched: "int", zero_page: "int", corrupt: "int"})),
+	(.evidence[] | fields("evidence[]"; {iteration: "int", page: "int", was: "text",
+		writer: "text", expected: "int", read: "int", order: "array?"}),
+		(.order[]? | fields("order[]"; {ns: "int", device: "text", step: "text",
+			first_page: "int", pages: "int", event: "text?", error: "text?"}))),
+	(.unobservable[] | fields("unobservable[]"; {metric: "text", reason: "text"})),
+	(.lost | fields("lost"; {events: "int"}));
 
 def subscribers: fields("subscribers"; {schema: "text", subscribers: "array", incomplete: "array",
 		tool: "object", kernel: "object"}),

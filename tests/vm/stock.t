@@ -140,7 +140,7 @@ for size in $sizes; do
 	is "bench $size: exit status, nothing said" "$(cat "$dir/bench-$size".{status,stderr})" 0
 	is "bench $size: the JSON is as the schema says" \
 		"$(jq -r -L "$VM" 'include "schema"; bench' "$file" 2>&1 | sort | uniq -c)" ""
-	json "bench $size: all formulas hold" "$file" '.results[0].checks | length == 10
+	json "bench $size: all formulas hold" "$file" '.results[0].checks | length == 11
 		and all(.[]; .expected == .measured and .holds)'
 	json "bench $size: invariants hold, nothing is lost" "$file" '.results[0].stat | (.invariants | length >= 5
 		and all(.[]; .holds == true)) and .lost == {events: 0, counters: 0, recursion: 0}'
