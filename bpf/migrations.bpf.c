@@ -195,7 +195,8 @@ int BPF_PROG(setup_enter, struct migrate_vma *args)
 	f->owner = (u64)args->pgmap_owner;
 	f->phase = PHASE_SETUP;
 	f->start = p.start;
-	f->key_word = key_word(&p, ROW_MIGRATION, 0, 0, direction_of(args->flags));
+	f->key_word = key_word(&p, ROW_MIGRATION, args->flags & ((1 << SELECT_BITS) - 1), 0,
+			       direction_of(args->flags));
 	return 0;
 }
 

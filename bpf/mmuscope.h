@@ -32,6 +32,15 @@ enum mmuscope_direction {
 	DIR_MAX,
 };
 
+/* MIGRATE_VMA_SELECT_*, the bits of migrate_vma.flags: which pages a migration takes. */
+enum mmuscope_select {
+	SELECT_BIT_SYSTEM = 0,
+	SELECT_BIT_DEVICE_PRIVATE,	/* those of migrate_vma.pgmap_owner alone */
+	SELECT_BIT_DEVICE_COHERENT,	/* 6.0+; the same */
+	SELECT_BIT_COMPOUND,		/* 6.19+: and huge pages whole */
+	SELECT_BITS,
+};
+
 enum mmuscope_row_kind {
 	ROW_FREE = 0,
 	ROW_NOTIFICATION,
@@ -50,7 +59,7 @@ struct mmuscope_row_key {
 	__u64 start;		/* start of the process, ns since boot */
 	__u32 tgid;
 	__u8 kind;		/* enum mmuscope_row_kind */
-	__u8 event;		/* notification, callback, cause */
+	__u8 event;		/* notification, callback, cause; migration: what it selects */
 	__u8 phase;		/* notification, callback, cause */
 	__u8 direction;		/* migration */
 	__u64 what;		/* migration: owner; callback: id or address; cause: stack; else 0 */

@@ -38,13 +38,15 @@ static void help(FILE *out)
 	      "  -s, --seed S           which pages are resident, and the data (default 1)\n"
 	      "      --no-latency       count only: no latency histograms\n"
 	      "      --max-rows N       room for rows of counts, a power of two (default 4096)\n"
+	      "      --check-coherence  do devices see what others write? runs hole-race\n"
 	      "  -j, --json             the whole result as JSON, every sample kept\n"
 	      "  -o, --output FILE      write to FILE instead of standard output\n"
 	      "  -h, --help             this text\n\n"
 	      "Examples:\n"
 	      "  sudo mmuscope bench list\n"
 	      "  sudo mmuscope bench migrate-mixed --resident 0,25,50,75,100\n"
-	      "  sudo mmuscope bench mmops --pages 23 --json -o mmops.json\n",
+	      "  sudo mmuscope bench mmops --pages 23 --json -o mmops.json\n"
+	      "  sudo mmuscope bench --check-coherence --pages 64 --iterations 300\n",
 	      out);
 }
 

@@ -278,6 +278,16 @@ static json_t *callbacks_json(const struct report *r)
 	return rows;
 }
 
+static json_t *select_json(unsigned int flags)
+{
+	json_t *list = json_array();
+
+	for (unsigned int bit = 0; bit < SELECT_BITS; bit++)
+		if (flags >> bit & 1)
+			json_array_append_new(list, json_string(select_name(bit)));
+	return list;
+}
+
 static json_t *migrations_json(const struct report *r)
 {
 	json_t *rows;
@@ -293,10 +303,11 @@ static json_t *migrations_json(const struct report *r)
 			continue;
 		json_array_append_new(
 			rows,
-			json_pack("{s:I, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
-				  (json_int_t)k->tgid, "comm",
+			json_pack("{s:I, s:s, s:s, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+				  "pid", (json_int_t)k->tgid, "comm",
 				  names__comm(r->names, k->tgid, k->start), "direction",
-				  direction_name(k->direction), "owner",
+				  direction_name(k->direction), "select", select_json(k->event),
+				  "owner",
 				  k->what ? names__owner(r->names, k->what) : NULL, "calls",
 				  (json_int_t)row->count[MIGRATION_CALLS], "pages",
 				  (json_int_t)row->count[MIGRATION_PAGES], "collected",

@@ -201,12 +201,24 @@ static int print_callbacks(struct printer *p)
 	return err;
 }
 
+/* "system+compound"; text has room for all. */
+static const char *selected(unsigned int flags, char text[64])
+{
+	size_t n = 0;
+
+	for (unsigned int bit = 0; bit < SELECT_BITS; bit++)
+		if (flags >> bit & 1)
+			n += (size_t)snprintf(text + n, 64 - n, "%s%s", n ? "+" : "",
+					      select_name(bit));
+	return n ? text : NULL;
+}
+
 static int print_migrations(struct printer *p)
 {
 	static const struct table_column columns[] = {
 		{ "PROCESS", false },	{ "DIRECTION", false }, { "CALLS", true },
 		{ "ASKED", true },	{ "COLLECTED", true },	{ "MIGRATED", true },
-		{ "EXCESS", true },	{ "OWNER", false },
+		{ "EXCESS", true },	{ "SELECTS", false },	{ "OWNER", false },
 	};
 	struct table *t;
 	size_t rows = 0;
@@ -217,17 +229,18 @@ static int print_migrations(struct printer *p)
 			report__unobservable(p->r, "migrations"));
 		return 0;
 	}
-	t = new_table(p, columns, 8);
+	t = new_table(p, columns, 9);
 	for (size_t i = 0; t && !err && i < p->r->snap->row_count; i++) {
 		const struct mmuscope_row *row = &p->r->snap->rows[i];
-		char n[5][NUMBER];
-		const char *cells[8] = { NULL, direction_name(row->key.direction) };
+		char n[5][NUMBER], flags[64];
+		const char *cells[9] = { NULL, direction_name(row->key.direction) };
 
 		if (row->key.kind != ROW_MIGRATION)
 			continue;
 		for (int c = 0; c < 5; c++)
 			cells[c + 2] = number(n[c], row->count[c]);
-		cells[7] = row->key.what ? names__owner(p->r->names, row->key.what) : NULL;
+		cells[7] = selected(row->key.event, flags);
+		cells[8] = row->key.what ? names__owner(p->r->names, row->key.what) : NULL;
 		err = add(p, t, &row->key, cells);
 		rows++;
 	}

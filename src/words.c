@@ -36,3 +36,15 @@ const char *direction_name(unsigned int direction)
 
 	return direction < DIR_MAX ? names[direction] : "?";
 }
+
+const char *select_name(unsigned int bit)
+{
+	static const char *const names[SELECT_BITS] = {
+		[SELECT_BIT_SYSTEM] = "system",
+		[SELECT_BIT_DEVICE_PRIVATE] = "device_private",
+		[SELECT_BIT_DEVICE_COHERENT] = "device_coherent",
+		[SELECT_BIT_COMPOUND] = "compound",
+	};
+
+	return bit < SELECT_BITS ? names[bit] : "?";
+}

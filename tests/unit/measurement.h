@@ -108,6 +108,7 @@ static inline void fill_snapshot(struct snapshot *snap)
 	add_row(snap, &migrate, (const __u64[]){ 8, 512, 0, 0 }, 4);
 	add_row(snap, &unmap, (const __u64[]){ 3, 10, 1, 1 }, 4);
 	migration.direction = DIR_TO_DEVICE;
+	migration.event = 1 << SELECT_BIT_SYSTEM | 1 << SELECT_BIT_COMPOUND;
 	migration.what = OWNER;
 	add_row(snap, &migration, (const __u64[]){ 8, 512, 256, 250, 6, 4000 }, 6);
 	add_row(snap, &fault, (const __u64[]){ 5, 320, 2 }, 3);

@@ -150,6 +150,11 @@ static void every_number_has_a_word(void **state)
 	for (unsigned int i = 0; i < DIR_MAX; i++)
 		assert_string_equal(direction_name(i), directions[i]);
 	assert_string_equal(direction_name(DIR_MAX), "?");
+	assert_string_equal(select_name(0), "system");
+	assert_string_equal(select_name(1), "device_private");
+	assert_string_equal(select_name(2), "device_coherent");
+	assert_string_equal(select_name(3), "compound");
+	assert_string_equal(select_name(SELECT_BITS), "?");
 }
 
 /* Rows find their driver by name alone. */

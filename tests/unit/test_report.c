@@ -319,6 +319,9 @@ static void json_has_every_number(void **state)
 	check_number(entry(latency, "buckets", 0), "count", 3);
 	row = entry(json, "migrations", 0);
 	check_text(row, "direction", "to_device");
+	assert_int_equal(json_array_size(json_object_get(row, "select")), 2);
+	assert_string_equal(json_string_value(entry(row, "select", 0)), "system");
+	assert_string_equal(json_string_value(entry(row, "select", 1)), "compound");
 	check_text(row, "owner", "dmirror_devices+0x0 [test_hmm]");
 	check_number(row, "collected", 256);
 	check_number(row, "migrated", 250);
@@ -616,8 +619,9 @@ static void prints_tables_of_one_process(void **state)
 		"EVENT   PHASE   DELIVERED PERFORMED SKIPPED FAILED UNDET PAGES INV AVG ns P99 <",
 		"MIGRATE setup           8         4       4      0     0       256    600  1024",
 		"UNMAP   outside         3         1       0      1     1        64    600  1024",
-		"DIRECTION CALLS ASKED COLLECTED MIGRATED EXCESS OWNER",
-		"to_device     8   512       256      250      6 dmirror_devices+0x0 [test_hmm]",
+		"DIRECTION CALLS ASKED COLLECTED MIGRATED EXCESS SELECTS         OWNER",
+		("to_device     8   512       256      250      6 system+compound "
+		 "dmirror_devices+0x0 [test_hmm]"),
 		"Device faults: 5 calls of hmm_range_fault(), 320 pages, 2 retries",
 		"Checked: all 6 invariants hold, nothing was lost.",
 	};
@@ -637,9 +641,10 @@ static void prints_a_column_for_several_processes(void **state)
 		"prog:42     UNMAP   outside     3    10      1        1",
 		"(unknown):0 UNMAP   outside     1     2      0        0",
 		"?:43        UNMAP   outside     1     2      0        0",
-		"PROCESS DIRECTION CALLS ASKED COLLECTED MIGRATED EXCESS OWNER",
-		("prog:42 to_device     8   512       256      250      6 dmirror_devices+0x0 "
-		 "[test_hmm]"),
+		("PROCESS DIRECTION CALLS ASKED COLLECTED MIGRATED EXCESS SELECTS         "
+		 "OWNER"),
+		("prog:42 to_device     8   512       256      250      6 system+compound "
+		 "dmirror_devices+0x0 [test_hmm]"),
 		"Checked: all 6 invariants hold, nothing was lost.",
 	};
 	struct mmuscope_row_key unknown = row_key(0, ROW_NOTIFICATION, 0, PHASE_OUTSIDE);

@@ -67,7 +67,7 @@ def stat:
 		source: "text"}),
 		(.sizes[] | fields("callbacks[].sizes[]"; {lt: "int?", count: "int"})),
 		(.latency_ns | latency("callbacks[].latency_ns"))),
-	(.migrations // [] | .[] | fields("migrations[]"; {pid: "int", comm: "text", direction: "text",
+	(.migrations // [] | .[] | fields("migrations[]"; {pid: "int", comm: "text", direction: "text", select: "array",
 		owner: "text?", calls: "int", pages: "int", collected: "int", migrated: "int",
 		compound: "int", excess: "int", time_ns: "int"})),
 	(.faults | select(. != null) | fields("faults"; {calls: "int", pages: "int", retries: "int"})),
