@@ -16,24 +16,30 @@
 #include "cmd.h"
 #include "kernel_info.h"
 #include "msg.h"
+#include "probes_btf.h"
 #include "session.h"
 #include "table.h"
 
 static void help(FILE *out)
 {
-	fputs("Usage: mmuscope probes [--via RUNG] [--watch [--duration S]] [--json]\n\n"
+	fputs("Usage: mmuscope probes [--via RUNG] [--watch [--duration S]] [--json]\n"
+	      "       mmuscope probes --btf FILE [--json]\n\n"
 	      "Attaches every probe that 'stat' and 'bench' use, says how it is seen on this\n"
-	      "kernel, and where something cannot be seen, why. Counts nothing.\n\n"
+	      "kernel, and where something cannot be seen, why. Counts nothing.\n"
+	      "With --btf: what the programs ask of another kernel, and what it has of that;\n"
+	      "needs neither root nor that kernel to run.\n\n"
 	      "Options:\n"
 	      "      --via RUNG    callbacks by fentry, kprobe or registry only\n"
 	      "  -w, --watch       stay, and print a line for each change: processes that\n"
 	      "                    subscribe, modules that come and go, what is seen otherwise\n"
 	      "  -d, --duration S  with --watch: stop after S seconds; else Ctrl-C does\n"
+	      "  -b, --btf FILE    the BTF of a kernel, raw or in its vmlinux\n"
 	      "  -j, --json        as JSON, with --watch one object a line\n"
 	      "  -h, --help        this text\n\n"
 	      "Examples:\n"
 	      "  sudo mmuscope probes\n"
 	      "  sudo mmuscope probes --watch\n"
+	      "  mmuscope probes --btf ~/linux/vmlinux\n"
 	      "  sudo mmuscope probes --json | jq '.targets[] | select(.source == null)'\n",
 	      out);
 }
@@ -306,19 +312,21 @@ int cmd_probes(int argc, char **argv)
 		{ "via", required_argument, NULL, OPT_VIA },
 		{ "watch", no_argument, NULL, 'w' },
 		{ "duration", required_argument, NULL, 'd' },
+		{ "btf", required_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
 	struct session_options options = { .scope = SCOPE_ALL, .latency = true, .running = true };
 	unsigned long long duration = 0;
+	const char *btf = NULL;
 	struct watch w = {};
 	enum status status, closed;
 	bool watching = false;
 	int opt, err;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+wd:jh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+wd:b:jh", longs, NULL)) != -1) {
 		switch (opt) {
 		case OPT_VIA:
 			options.via = plan_source__parse(optarg);
@@ -331,6 +339,9 @@ int cmd_probes(int argc, char **argv)
 		case 'd':
 			if (!parse_number(optarg, 1, 31536000, &duration))
 				return usage_error("--duration does not take '%s'.", optarg);
+			break;
+		case 'b':
+			btf = optarg;
 			break;
 		case 'j':
 			w.json = true;
@@ -346,6 +357,13 @@ int cmd_probes(int argc, char **argv)
 	if (optind < argc)
 		return usage_error("takes no argument, got '%s'.", argv[optind]);
 
+	if (btf && (watching || options.via))
+		return usage_error("--btf goes with neither --watch nor --via.");
+	if (btf) {
+		status = probes_btf__print(btf, w.json);
+		closed = close_output(stdout, "standard output");
+		return closed ? closed : status;
+	}
 	if (duration && !watching)
 		return usage_error("--duration goes with --watch.");
 	if (watching) {

@@ -109,3 +109,8 @@ int order__take(struct order *o, const struct order_record **records, size_t *co
 	o->lost = all;
 	return 0;
 }
+
+void order__object(struct surface_object *object)
+{
+	object->elf = order_bpf__elf_bytes(&object->size);
+}

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "bpf/order.h"
+#include "surface.h"
 
 struct order;
 
@@ -26,5 +27,8 @@ void order__record(struct order *o, bool on);
  * how many there was no room for. -errno: out of memory.
  */
 int order__take(struct order *o, const struct order_record **records, size_t *count, __u64 *lost);
+
+/* Its programs, for surface__read(). */
+void order__object(struct surface_object *object);
 
 #endif

@@ -1081,3 +1081,9 @@ void session__free(struct session *s)
 	names__clear(&s->names);
 	free(s);
 }
+
+void session__objects(struct surface_object *core, struct surface_object *callback)
+{
+	core->elf = core_bpf__elf_bytes(&core->size);
+	callback->elf = callback_bpf__elf_bytes(&callback->size);
+}

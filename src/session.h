@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "surface.h"
 #include "causes.h"
 #include "msg.h"
 #include "names.h"
@@ -122,5 +123,8 @@ bool session__observes(const struct session *s, const char *symbol);
 enum status session__status(int err);
 
 void session__free(struct session *s);
+
+/* The programs that sessions load, for surface__read(). */
+void session__objects(struct surface_object *core, struct surface_object *callback);
 
 #endif

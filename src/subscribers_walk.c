@@ -170,3 +170,8 @@ int subscribers__walk(struct subscribers *s, pid_t pid, unsigned int max)
 	}
 	return err ? err : resolve(s);
 }
+
+void subscribers_walk__object(struct surface_object *object)
+{
+	object->elf = subscribers_bpf__elf_bytes(&object->size);
+}

@@ -5,6 +5,7 @@
 /* The walk itself: loads its object, runs it once, and detaches. */
 #include <sys/types.h>
 
+#include "surface.h"
 #include "subscribers.h"
 
 /*
@@ -13,5 +14,8 @@
  * is in s->incomplete. Returns 0, or -errno after one sentence.
  */
 int subscribers__walk(struct subscribers *s, pid_t pid, unsigned int max);
+
+/* Its programs, for surface__read(). */
+void subscribers_walk__object(struct surface_object *object);
 
 #endif
