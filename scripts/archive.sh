@@ -104,6 +104,9 @@ archive_failed() {
 	if said 'Could not resolve|Could not connect|Cannot initiate|[Cc]onnection (refused|failed|timed out)|Temporary failure|[Uu]nreachable|Unable to connect'; then
 		FAILED=$UNREACHABLE die "$1 of Debian's $archive_suite cannot be fetched, its mirror cannot be reached: try again with a network; $said."
 	fi
+	if said 'Release file for .* (is expired|is not valid)'; then
+		FAILED=$UNREACHABLE die "$1 of Debian's $archive_suite are out of date on its mirror: choose another in the system's sources; $said."
+	fi
 	if said 'does not have a Release file'; then
 		FAILED=$GONE die "the mirror of Debian has no $archive_suite (any more): $said."
 	fi

@@ -12,7 +12,7 @@
 #   --no-fetch    fail if it is not there yet
 #
 # Exit status: 3 if the suite has no such line any more; 4 if the mirror cannot be
-# reached.
+# reached, or is out of date.
 # example: scripts/kernel-source.sh --line 7.2
 set -euo pipefail
 # shellcheck source=lib.sh

@@ -15,7 +15,7 @@
 # The cache is $MMUSCOPE_CACHE, or ~/.cache/mmuscope.
 #
 # Exit status: 3 if the suite has no such kernel any more; 4 if the mirror cannot be
-# reached.
+# reached, or is out of date.
 # example: scripts/vm-run.sh --kvm-modules "$(scripts/kernel-stock.sh --line 6.1)" \
 #	-- mmuscope probes
 set -euo pipefail

@@ -35,7 +35,7 @@ bison			# the kernels: kconfig
 bc			# the kernels: constants of the timers
 perl			# the kernels; prove runs the tests
 dwarves			# the kernels: pahole makes BTF
-python3-minimal		# the kernels: a header of their BTF tools
+python3			# the kernels: a header of their BTF tools; 7.2 wants its json
 xz-utils		# the kernels: their source is a .tar.xz
 zstd			# the kernels: bzImage
 qemu-system-x86		# guests

@@ -43,6 +43,9 @@ full-*) echo "E: Write error - write (28: No space left on device)"; exit 100 ;;
 nosuite-update)
 	echo "E: The repository 'http://mirror.example/debian sid Release' does not have a Release file."
 	exit 100 ;;
+stale-update)
+	echo "E: Release file for http://mirror.example/debian/dists/sid/InRelease is expired (invalid since 19d 1h 10min 11s). Updates for this repository will not be applied."
+	exit 100 ;;
 odd-*) echo "E: Something odd"; exit 100 ;;
 swapped-download)
 	head -c 100 "$FAKE/debs/$2"_*.deb > "$2_0_amd64.deb"
@@ -147,6 +150,7 @@ badsig 1 the package lists of Debian's sid are not what Debian signed, and are n
 offline 4 the package lists of Debian's sid cannot be fetched, its mirror cannot be reached: try again with a network; $log.
 full 1 the disk that holds $tmp/cache is full: make room or choose another with MMUSCOPE_CACHE.
 nosuite 3 the mirror of Debian has no sid (any more): $log.
+stale 4 the package lists of Debian's sid are out of date on its mirror: choose another in the system's sources; $log.
 odd 1 the package lists of Debian's sid cannot be fetched: $log.
 nowhere 1 the system's sources name no mirror of Debian: see apt-get update --print-uris."
 fails() { # SCRIPT-FUNCTION NAME MODE STATUS SENTENCE
