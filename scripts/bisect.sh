@@ -81,7 +81,10 @@ jq -e '[.results[].stat | .lost | add] | add == 0' "$to.json" > /dev/null || {
 }
 status=0
 "$tool" diff "${limits[@]}" "$to.json" "$to.json" > "$to.diff" 2> "$to.said" || status=$?
+# 3: a formula is broken, and whether a limit is exceeded is said before that.
 grep '^mmuscope diff: the limit' "$to.said" >&2 || :
+[ $status != 3 ] || ! grep -q '^mmuscope diff: the limit .* is exceeded' "$to.said" || status=5
+[ $status != 3 ] || ! grep -q '^mmuscope diff: the limit .* cannot be checked' "$to.said" || status=4
 case $status in
 0 | 3) say "$commit: good"; exit 0 ;;
 5) say "$commit: bad"; exit 1 ;;

@@ -14,7 +14,8 @@
 #   --runs N          boots of each kernel (2)
 #   --workload NAME   what `mmuscope bench` runs (migrate-mixed); its arguments follow --
 #   --out DIR         where the results go (build/results/TIME):
-#                     KERNEL/run-N.json, .log and .console, diff.txt, diff.json
+#                     KERNEL/run-N.json, .log and .console, config; diff.txt,
+#                     diff.json
 #
 # Exit status: that of `mmuscope diff`, or 3 if a measurement was incomplete.
 # example: scripts/compare.sh --runs 3 -- --pages 997 --resident 50
@@ -129,6 +130,8 @@ for name in "$base_name" "$new_name"; do
 	make_dir "$out/$name"
 	rm -f "$out/$name"/run-*.{json,log,console}
 done
+cp "$base_kernel/config" "$out/$base_name/config" 2> /dev/null || :
+cp "$new_kernel/config" "$out/$new_name/config" 2> /dev/null || :
 for ((n = 1; n <= runs; n++)); do
 	# What warms up or wears out over time meets both alike.
 	if [ $((n % 2)) = 1 ]; then

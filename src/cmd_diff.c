@@ -14,7 +14,7 @@
 struct options {
 	const char *path[SIDES];
 	const char *output; /* NULL: standard output */
-	bool json, by_phase, help;
+	bool json, by_phase, cover_letter, help;
 	struct limit *limits;
 	size_t n_limits;
 };
@@ -27,6 +27,7 @@ static void help(FILE *out)
 	      "exactly, times by a rank test; the last line is a verdict in words.\n\n"
 	      "Options:\n"
 	      "      --by-phase        also every driver and phase, and migrations by direction\n"
+	      "      --cover-letter    a block of 72 columns for a patch's cover letter\n"
 	      "      --fail-on 'METRIC OP VALUE'\n"
 	      "                        exit with 5 if that is true of NEW; may be repeated.\n"
 	      "                        OP is one of < <= == != >= >; delta:METRIC is NEW - BASE,\n"
@@ -42,6 +43,7 @@ static void help(FILE *out)
 	      "  mmuscope diff --by-phase results/unpatched results/patched\n"
 	      "  mmuscope diff --fail-on 'performed > 0' --fail-on 'pct:times.migrate > 5' old "
 	      "new\n"
+	      "  mmuscope diff --cover-letter results/unpatched results/patched\n"
 	      "  mmuscope diff --json old new | jq -r .verdict\n\n"
 	      "Exit status: 0 compared; 1 a file is missing or damaged, or the two cannot be\n"
 	      "compared; 2 bad usage; 3 an input is incomplete, or a check in it is broken;\n"
@@ -77,6 +79,7 @@ static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
 		{"by-phase", no_argument, NULL, 'b'}, {"fail-on", required_argument, NULL, 'f'},
+		{"cover-letter", no_argument, NULL, 'c'},
 		{"json", no_argument, NULL, 'j'},     {"output", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},     {0},
 	};
@@ -94,6 +97,9 @@ static int parse(int argc, char **argv, struct options *options)
 			if (status)
 				return status;
 			break;
+		case 'c':
+			options->cover_letter = true;
+			break;
 		case 'j':
 			options->json = true;
 			break;
@@ -109,6 +115,8 @@ static int parse(int argc, char **argv, struct options *options)
 			return usage_error("there is no option '%s'.", argv[optind - 1]);
 		}
 	}
+	if (options->cover_letter && (options->json || options->by_phase))
+		return usage_error("--cover-letter goes with neither --json nor --by-phase.");
 	if (argc - optind != SIDES)
 		return usage_error("give two results, BASE and NEW (%d given).", argc - optind);
 	options->path[BASE] = argv[optind];
@@ -174,6 +182,8 @@ static int write_output(const struct options *options, const struct diff *diff,
 	if (options->json)
 		err = diff__write_json(diff, verdict, options->limits, results, options->n_limits,
 				       out);
+	else if (options->cover_letter)
+		err = diff__print_cover_letter(diff, out);
 	else
 		err = diff__print(diff, verdict, options->by_phase, out);
 	/* Where the stream is in error, closing it says so. */

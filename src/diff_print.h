@@ -14,6 +14,13 @@
  */
 int diff__print(const struct diff *diff, const char *verdict, bool by_phase, FILE *out);
 
+/*
+ * A block of at most 72 columns to paste into a cover letter: kernels, what differs
+ * between their configs (of the file "config" in the folders of results), workload,
+ * what changed and what did not, and the command that does it again. 0 or -ENOMEM.
+ */
+int diff__print_cover_letter(const struct diff *diff, FILE *out);
+
 /* One JSON object, with `n` limits and what became of each. 0 or -errno. */
 int diff__write_json(const struct diff *diff, const char *verdict, const struct limit *limits,
 		     const struct limit_result *results, size_t n, FILE *out);

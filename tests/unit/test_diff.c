@@ -551,6 +551,62 @@ static void check_status(const char *folder, const char *out, enum status expect
 		fail_msg("%s %s %s: status %d", a ? a : "", b ? b : "", c ? c : "", status);
 }
 
+static char *cover_letter(const struct pair *p)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(diff__print_cover_letter(p->diff, out), 0);
+	assert_int_equal(fclose(out), 0);
+	for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+		if (strcspn(line, "\n") > 72)
+			fail_msg("more than 72 columns: %.90s", line);
+	return text;
+}
+
+static void check_has(const char *text, const char *expected)
+{
+	if (!strstr(text, expected))
+		fail_msg("no '%s' in:\n%s", expected, text);
+}
+
+static void a_cover_letter_has_what_changed(void **state)
+{
+	char *folder[SIDES] = { make_folder(), make_folder() }, *text;
+	struct pair p;
+
+	(void)state;
+	series(&p);
+	text = cover_letter(&p);
+	check_has(text, "base:    Linux 6.1.0-unpatched, 1 run\n");
+	check_has(text, "in each of 2 sets            unpatched     patched     change\n");
+	check_has(text, "callbacks performed                 92           0        -92\n");
+	check_has(text, "excess pages\n"
+			"  resident 25 %                   1472           0      -1472\n"
+			"  resident 50 %                   2944           0      -2944\n");
+	check_has(text, "the same on both: notifications /");
+	check_has(text, "  $ mmuscope bench migrate-mixed --pages ");
+	check_has(text, " --resident 25,50 --json\n");
+	free(text);
+	/* A config beside each result tells what differs between the two. */
+	p.runs[NEW][0]->config_sha256 = "another";
+	text = cover_letter(&p);
+	check_has(text, ", which differ\n");
+	free(text);
+	free(write_text(folder[BASE], "config", "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=64\n"));
+	free(write_text(folder[NEW], "config", "CONFIG_C=32\nCONFIG_A=y\n# comment\nCONFIG_B=m\n"));
+	p.set[BASE].path = folder[BASE];
+	p.set[NEW].path = folder[NEW];
+	text = cover_letter(&p);
+	check_has(text, ", which differ in\n    +CONFIG_B=m\n    +CONFIG_C=32\n    -CONFIG_C=64\nmachine:");
+	free(text);
+	end(&p);
+	remove_folder(folder[BASE]);
+	remove_folder(folder[NEW]);
+}
+
 static void exit_statuses_are_as_documented(void **state)
 {
 	char *folder = make_folder();
@@ -570,6 +626,9 @@ static void exit_statuses_are_as_documented(void **state)
 	check_status(folder, "/dev/full", STATUS_FAILED, "u", "p", NULL, NULL);
 	check_status(folder, "/dev/full", STATUS_FAILED, "u", "p", "--json", NULL);
 	check_status(folder, "no/such/folder", STATUS_FAILED, "u", "p", NULL, NULL);
+	check_status(folder, "out", STATUS_OK, "u", "p", "--cover-letter", NULL);
+	check_status(folder, "/dev/full", STATUS_FAILED, "u", "p", "--cover-letter", NULL);
+	check_status(folder, "out", STATUS_USAGE, "u", "p", "--cover-letter", "--json");
 	check_status(folder, "out", STATUS_USAGE, "u", NULL, NULL, NULL);
 	check_status(folder, "out", STATUS_USAGE, "u", "p", "u", NULL);
 	check_status(folder, "out", STATUS_USAGE, "u", "p", "--bogus", NULL);
@@ -604,6 +663,7 @@ int main(void)
 		cmocka_unit_test(the_json_has_it_all),
 		cmocka_unit_test(limits_are_evaluated),
 		cmocka_unit_test(bad_limits_are_refused),
+		cmocka_unit_test(a_cover_letter_has_what_changed),
 		cmocka_unit_test(exit_statuses_are_as_documented),
 	};
 
