@@ -48,6 +48,20 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
+/* ... until nothing of it is left: a task's last, whatever its memory was told before. */
+SEC("?tp_btf/sched_process_free")
+int BPF_PROG(process_free, struct task_struct *task)
+{
+	u32 tgid = BPF_CORE_READ(task, tgid);
+	u64 *start = bpf_map_lookup_elem(&targets, &tgid);
+
+	/* Its pid may be another's by now. */
+	if (start && (u32)BPF_CORE_READ(task, pid) == tgid &&
+	    *start == BPF_CORE_READ(task, start_boottime))
+		bpf_map_delete_elem(&targets, &tgid);
+	return 0;
+}
+
 /*
  * do_exit() inside a window (an Oops in a driver) never returns there. What it
  * leaves open is counted, so that the balance of starts and ends stays true.

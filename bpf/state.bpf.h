@@ -332,7 +332,7 @@ static __always_inline bool in_cgroup(struct task_struct *task)
 {
 	struct cgroup *cgrp = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 
-	for (int i = 0; i < 16 && cgrp; i++) {
+	for (int i = 0; i < 64 && cgrp; i++) {
 		if (BPF_CORE_READ(cgrp, kn, id) == cfg.cgroup_id)
 			return true;
 		cgrp = (struct cgroup *)BPF_CORE_READ(cgrp, self.parent);

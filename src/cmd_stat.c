@@ -624,7 +624,7 @@ int cmd_stat(int argc, char **argv)
 		}
 		if (opt == '?')
 			return usage_error("there is no option '%s', or its value is missing.",
-					   argv[optind - 1]);
+					   refused_option(argv));
 		if (!take_option(&r, opt, optarg))
 			return usage_error("--%s does not take '%s'.", option_name(longs, opt), optarg);
 	}

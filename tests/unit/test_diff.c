@@ -570,6 +570,9 @@ static void exit_statuses_are_as_documented(void **state)
 	check_status(folder, "/dev/full", STATUS_FAILED, "u", "p", NULL, NULL);
 	check_status(folder, "/dev/full", STATUS_FAILED, "u", "p", "--json", NULL);
 	check_status(folder, "no/such/folder", STATUS_FAILED, "u", "p", NULL, NULL);
+	check_status(folder, "u", STATUS_USAGE, "u", "p", NULL, NULL);
+	check_status(folder, "./p", STATUS_USAGE, "u", "p", NULL, NULL);
+	check_status(folder, "out", STATUS_OK, "u", "p", NULL, NULL);
 	check_status(folder, "out", STATUS_USAGE, "u", NULL, NULL, NULL);
 	check_status(folder, "out", STATUS_USAGE, "u", "p", "u", NULL);
 	check_status(folder, "out", STATUS_USAGE, "u", "p", "--bogus", NULL);

@@ -183,6 +183,17 @@ counting \$stat
 ./mirror map:23 write open:0 lend:97
 kill -INT \$stat
 wait \$stat
+# More than there is room for at once (16384), but not at once.
+status many mmuscope stat --children -j -o many.json -- ./mirror map:23 write open:0 \
+	loop:17000 lend:0 reap end fork map:23 write open:0 loop:97 dontneed end end reap
+deep=/sys/fs/cgroup/deep
+for level in \$(seq 19); do mkdir -p \$deep; deep=\$deep/\$level; done
+mkdir -p \$deep
+mmuscope stat -c /sys/fs/cgroup/deep -j -o deep.json & stat=\$!
+counting \$stat
+sh -c "echo \\\$\\\$ > \$deep/cgroup.procs; exec ./mirror map:23 write open:0 loop:97 dontneed end"
+kill -INT \$stat
+wait \$stat
 status file mmuscope stat -c /sys/fs/cgroup/cgroup.procs -d 1
 status none mmuscope stat -o none.json -- ./no-such-command
 status noexec mmuscope stat -o noexec.json -- /etc/passwd
@@ -223,6 +234,11 @@ for name in lend lend-pid lend-all; do
 	is "$name: what a child does to memory that it shares" "$(jq -r "$lent" "$tmp/patched/$name.json")" "mirror 97 $((97 * 23))"
 done
 is "of which process, without --pid" "$(jq -r '[.notifications[] | select(.comm == "mirror") | .pid] | unique | length' "$tmp/patched/lend-all.json")" 1
+exits many 0
+is "--children of 17,000 children, one after the other: the last is counted" \
+	"$(jq -r "$lent" "$tmp/patched/many.json" | grep -c "^mirror 97 $((97 * 23))$")" 1
+sound "17,000 children" "$tmp/patched/many.json"
+is "a cgroup 19 levels below" "$(jq -r "$lent" "$tmp/patched/deep.json")" "mirror 97 $((97 * 23))"
 exits file 1
 like "a file is no cgroup" "$(out_of file.stderr)" "^mmuscope stat: /sys/fs/cgroup/cgroup\.procs is not a folder of a cgroup2 file system"
 exits exit 0
