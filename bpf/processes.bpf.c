@@ -3,14 +3,21 @@
 #include "state.bpf.h"
 
 /*
- * The counted process leaves an address space: at an exec the old one, at a
- * thread's exit perhaps the only one. It is learned anew if it is still there.
+ * The counted process has another address space, which others may work on before it
+ * does (exec_mmap() comes before trace_sched_process_exec(), fs/exec.c).
  */
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(process_exec)
 {
-	if (bpf_get_current_pid_tgid() >> 32 == cfg.tgid)
-		control.target_mm = 0;
+	struct task_struct *cur = (void *)bpf_get_current_task();
+	struct process p;
+
+	if (bpf_get_current_pid_tgid() >> 32 != cfg.tgid)
+		return 0;
+	control.target_mm = (u64)BPF_CORE_READ(cur, mm);
+	p.tgid = cfg.tgid;
+	p.start = 0;
+	ring_send(RING_PROCESS, &p, NULL, 0);
 	return 0;
 }
 
@@ -41,6 +48,20 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
+/* ... until nothing of it is left: a task's last, whatever its memory was told before. */
+SEC("?tp_btf/sched_process_free")
+int BPF_PROG(process_free, struct task_struct *task)
+{
+	u32 tgid = BPF_CORE_READ(task, tgid);
+	u64 *start = bpf_map_lookup_elem(&targets, &tgid);
+
+	/* Its pid may be another's by now. */
+	if (start && (u32)BPF_CORE_READ(task, pid) == tgid &&
+	    *start == BPF_CORE_READ(task, start_boottime))
+		bpf_map_delete_elem(&targets, &tgid);
+	return 0;
+}
+
 /*
  * do_exit() inside a window (an Oops in a driver) never returns there. What it
  * leaves open is counted, so that the balance of starts and ends stays true.
@@ -52,6 +73,7 @@ int BPF_PROG(process_exit)
 	u64 id = bpf_get_current_pid_tgid();
 	u32 live = 0;
 
+	/* Perhaps its only thread; else its memory is learned anew. */
 	if (id >> 32 == cfg.tgid)
 		control.target_mm = 0;
 	if (!st)

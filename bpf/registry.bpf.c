@@ -82,6 +82,17 @@ int BPF_PROG(notifier_registered, struct mmu_notifier *mn)
 	return 0;
 }
 
+/* Others may work on its memory before it does. */
+static __always_inline void learn_target(struct task_struct *task, u64 mm)
+{
+	struct process p = { .tgid = cfg.tgid };
+
+	if (control.target_mm == mm)
+		return;
+	control.target_mm = mm;
+	ring_send(RING_PROCESS, &p, task->comm, sizeof(task->comm));
+}
+
 /* Whoever subscribes already, once for each address space. */
 SEC("?iter/task")
 int discover(struct bpf_iter__task *ctx)
@@ -90,9 +101,13 @@ int discover(struct bpf_iter__task *ctx)
 	struct walk w = { .e = { .end = ~0ULL }, .slot = WALK_DISCOVER };
 	struct mm_struct *mm;
 
-	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD)
+	if (!task || task->flags & PF_KTHREAD)
 		return 0;
 	mm = task->mm;
+	if (cfg.scope == SCOPE_PROCESS && (u32)task->tgid == cfg.tgid && mm)
+		learn_target(task, (u64)mm);
+	if (task->pid != task->tgid)
+		return 0;
 	if (!mm || !BPF_CORE_READ(mm, notifier_subscriptions))
 		return 0;
 	w.mm = (u64)mm;

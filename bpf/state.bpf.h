@@ -332,7 +332,7 @@ static __always_inline bool in_cgroup(struct task_struct *task)
 {
 	struct cgroup *cgrp = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 
-	for (int i = 0; i < 16 && cgrp; i++) {
+	for (int i = 0; i < 64 && cgrp; i++) {
 		if (BPF_CORE_READ(cgrp, kn, id) == cfg.cgroup_id)
 			return true;
 		cgrp = (struct cgroup *)BPF_CORE_READ(cgrp, self.parent);
@@ -376,21 +376,36 @@ static __noinline int process_of_mm(struct process *p, struct mm_struct *mm)
 	return in_scope(p, owner);
 }
 
-/* Any scope but one process: six loads and one call where the task is the owner. */
+/*
+ * Any scope but one process: eight loads and one call where the task is the owner. Two
+ * processes may share their memory (CLONE_VM, a vfork before its exec): then it is that
+ * of the one that mm->owner names, as it is for `subscribers`.
+ */
 static __always_inline bool find_process_slow(struct process *p, struct mm_struct *mm)
 {
+	struct task_struct *owner;
+
 	if (cfg.task_storage) {
 		struct task_struct *cur = (void *)bpf_get_current_task_btf();
 
 		if (current_is_owner(cur->mm, cur->flags, mm)) {
+			if (bpf_core_field_exists(mm->owner)) {
+				owner = cur->mm->owner;
+				if (owner && owner->tgid != cur->tgid)
+					cur = owner;
+			}
 			p->tgid = cur->tgid;
 			p->start = cur->group_leader->start_boottime;
 			return in_scope(p, cur);
 		}
 	} else {
 		struct task_struct *cur = (void *)bpf_get_current_task();
+		struct mm_struct *cur_mm = BPF_CORE_READ(cur, mm);
 
-		if (current_is_owner(BPF_CORE_READ(cur, mm), BPF_CORE_READ(cur, flags), mm)) {
+		if (current_is_owner(cur_mm, BPF_CORE_READ(cur, flags), mm)) {
+			owner = cur_mm ? mm_owner(mm) : NULL;
+			if (owner)
+				cur = owner;
 			process_of_task(p, cur);
 			return in_scope(p, cur);
 		}
@@ -399,8 +414,8 @@ static __always_inline bool find_process_slow(struct process *p, struct mm_struc
 }
 
 /*
- * One process, the slow way. Its address space is learned from its own tasks;
- * a kernel thread or another process may work on it.
+ * One process, the slow way. Its address space is learned from whoever works on it
+ * first: its own tasks, a kernel thread, or another process that shares it.
  */
 static __noinline int is_target_slow(struct mm_struct *mm)
 {
@@ -414,17 +429,19 @@ static __noinline int is_target_slow(struct mm_struct *mm)
 		p.tgid = tgid;
 		p.start = 0;
 		ring_send(RING_PROCESS, &p, NULL, 0);
+		return true;
 	}
-	if (cur_mm == mm || (!cur_mm && BPF_CORE_READ(cur, flags) & PF_EXITING))
+	if (!cur_mm && BPF_CORE_READ(cur, flags) & PF_EXITING)
 		return tgid == cfg.tgid;
 	return process_of_mm(&p, mm);
 }
 
 /*
  * Is `mm` the memory of the one process that is counted? This is on the hot path
- * of every handler. The process's mm is remembered, and forgotten when it execs
- * or a thread of it exits (processes.bpf.c): one load and one comparison for
- * what is in scope, three more for a process that works on its own memory.
+ * of every handler. The process's mm is remembered from the start (discover() in
+ * registry.bpf.c) and from each exec on, and forgotten when a thread of it exits
+ * (processes.bpf.c): one load and one comparison for what is in scope, three more for
+ * another process that works on its own memory.
  */
 static __always_inline bool is_target(struct mm_struct *mm)
 {
@@ -433,7 +450,8 @@ static __always_inline bool is_target(struct mm_struct *mm)
 	if (cfg.task_storage) {
 		struct task_struct *cur = (void *)bpf_get_current_task_btf();
 
-		if (cur->mm == mm && (u32)cur->tgid != cfg.tgid && !(cur->flags & PF_KTHREAD))
+		if (control.target_mm && cur->mm == mm && (u32)cur->tgid != cfg.tgid &&
+		    !(cur->flags & PF_KTHREAD))
 			return false;
 	}
 	return is_target_slow(mm);

@@ -54,6 +54,20 @@ bool rows_to_shift(const char *text, unsigned int *shift)
 	return true;
 }
 
+const char *refused_option(char *const argv[])
+{
+	/* In the middle of "-xj" the word is not yet behind us. */
+	const char *word = argv[optind];
+	static char option[3] = "-";
+
+	if (optopt > 0 && optopt < 128 && word && word[0] == '-' && word[1] != '-' &&
+	    strchr(word, optopt)) {
+		option[1] = (char)optopt;
+		return option;
+	}
+	return argv[optind - 1];
+}
+
 const char *option_name(const struct option *options, int opt)
 {
 	for (; options->name; options++)

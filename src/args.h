@@ -23,6 +23,9 @@ size_t parse_numbers(const char *text, unsigned int min, unsigned int max, unsig
 struct option;
 const char *option_name(const struct option *options, int opt);
 
+/* The option that getopt_long() has just refused, as it was typed. Static buffer, or argv. */
+const char *refused_option(char *const argv[]);
+
 /*
  * "--max-rows N": a power of two of 2..65536 (1 is taken as 2) into its
  * logarithm. False for anything else.

@@ -526,8 +526,14 @@ static int watch_found(struct session *s, const struct name_callback *name, __u6
 	struct plan plan = {};
 	int err = -ENOMEM;
 
-	if (known && known->source != PLAN_NONE)
-		return 0;
+	if (known && known->source != PLAN_NONE) {
+		if (!strcmp(known->module, name->module))
+			return 0;
+		/* A namesake in another module has no row in the plan; the walk sees it. */
+		control(s)->registry = 1;
+		return names__add_function(&s->names, address, kind,
+					   plan_source_name(PLAN_REGISTRY));
+	}
 	name_second_pass(s, address, &second);
 	driver = make_driver(s, name, kind, second.symbol);
 	if (!driver || !plan__add(&plan, "callbacks", driver->symbol, driver->module) ||

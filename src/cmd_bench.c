@@ -339,7 +339,7 @@ int cmd_bench(int argc, char **argv)
 			return close_output(stdout, "standard output");
 		case '?':
 			return usage_error("there is no option '%s', or its value is missing.",
-					   argv[optind - 1]);
+					   refused_option(argv));
 		default:
 			if (!take_option(&o, opt, optarg))
 				return usage_error("--%s does not take '%s'.", option_name(longs, opt),

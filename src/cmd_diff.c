@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "args.h"
 #include "cmd.h"
 #include "diff.h"
 #include "diff_print.h"
@@ -10,6 +11,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct options {
 	const char *path[SIDES];
@@ -75,6 +77,20 @@ static int add_limit(struct options *options, const char *text)
 	return STATUS_OK;
 }
 
+/* Is what is to be written one of the files that are compared? */
+static bool is_input(const struct options *options)
+{
+	struct stat out, in;
+
+	if (!options->output || stat(options->output, &out) || !S_ISREG(out.st_mode))
+		return false;
+	for (int side = 0; side < SIDES; side++)
+		if (!stat(options->path[side], &in) && in.st_dev == out.st_dev &&
+		    in.st_ino == out.st_ino)
+			return true;
+	return false;
+}
+
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
@@ -110,9 +126,9 @@ static int parse(int argc, char **argv, struct options *options)
 			options->help = true;
 			return STATUS_OK;
 		case ':':
-			return usage_error("the option '%s' needs a value.", argv[optind - 1]);
+			return usage_error("the option '%s' needs a value.", refused_option(argv));
 		default:
-			return usage_error("there is no option '%s'.", argv[optind - 1]);
+			return usage_error("there is no option '%s'.", refused_option(argv));
 		}
 	}
 	if (options->cover_letter && (options->json || options->by_phase))
@@ -121,6 +137,8 @@ static int parse(int argc, char **argv, struct options *options)
 		return usage_error("give two results, BASE and NEW (%d given).", argc - optind);
 	options->path[BASE] = argv[optind];
 	options->path[NEW] = argv[optind + 1];
+	if (is_input(options))
+		return usage_error("'%s' is compared, and would be overwritten.", options->output);
 	return STATUS_OK;
 }
 

@@ -351,7 +351,7 @@ int cmd_probes(int argc, char **argv)
 			return close_output(stdout, "standard output");
 		default:
 			return usage_error("there is no option '%s', or its value is missing.",
-					   argv[optind - 1]);
+					   refused_option(argv));
 		}
 	}
 	if (optind < argc)

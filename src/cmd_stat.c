@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ struct stat_run {
 	struct causes causes;
 	FILE *out;
 	struct snapshot last;	/* at the last interval */
-	__u64 started, last_at;	/* ns */
+	__u64 started, stopped, last_at;	/* ns; stopped 0: still counting */
 	int signals, ended, timer;
 	int command_status;
 	bool broken;
@@ -126,8 +127,8 @@ static int resolve_cgroup(struct stat_run *r)
 		    strerror(errno));
 		return STATUS_FAILED;
 	}
-	if (fs.f_type != CGROUP2_MAGIC) {
-		msg("%s is not in a cgroup2 file system; name a folder below /sys/fs/cgroup.",
+	if (fs.f_type != CGROUP2_MAGIC || !S_ISDIR(st.st_mode)) {
+		msg("%s is not a folder of a cgroup2 file system; name one below /sys/fs/cgroup.",
 		    r->cgroup);
 		return STATUS_FAILED;
 	}
@@ -342,11 +343,20 @@ static bool take_signal(struct stat_run *r)
 
 static int wait_ms(const struct stat_run *r)
 {
-	__u64 elapsed = (now_ns() - r->started) / 1000000;
+	__u64 elapsed = (now_ns() - r->started) / 1000000, left;
 
 	if (!r->duration_ms)
 		return -1;
-	return elapsed >= r->duration_ms ? 0 : (int)(r->duration_ms - elapsed);
+	left = elapsed >= r->duration_ms ? 0 : r->duration_ms - elapsed;
+	return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+static void stop(struct stat_run *r)
+{
+	if (r->stopped)
+		return;
+	session__enable(r->session, false);
+	r->stopped = now_ns();
 }
 
 static int loop(struct stat_run *r)
@@ -371,20 +381,26 @@ static int loop(struct stat_run *r)
 			err = err ? err : print_interval(r, false);
 		if (fds[0].revents && take_signal(r))
 			break;
+		if (wait == 0)
+			stop(r);
 		if (fds[2].revents || wait == 0)
 			break;
 	}
 	return err;
 }
 
-/* How the command ended; it is given two seconds to follow a signal of ours. */
+/*
+ * How the command ended; it is given two seconds to follow a signal of ours. Where it
+ * does not, or the time was up, it is the user's and not ours to end.
+ */
 static void reap(struct stat_run *r)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
+	bool time_is_up = r->stopped;
 
 	if (r->target.pid <= 0)
 		return;
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < (time_is_up ? 1 : 200); i++) {
 		if (waitpid(r->target.pid, &r->command_status, WNOHANG) == r->target.pid) {
 			r->target.pid = 0;
 			break;
@@ -392,8 +408,10 @@ static void reap(struct stat_run *r)
 		nanosleep(&pause, NULL);
 	}
 	if (r->target.pid) {
-		msg("the command does not end; it goes on alone.");
+		msg("'%s' has not ended; it goes on alone, as process %d.", r->command[0],
+		    r->target.pid);
 		r->command_status = -1;
+		r->target.pid = 0;
 		return;
 	}
 	if (WIFSIGNALED(r->command_status))
@@ -425,7 +443,7 @@ static int measure(struct stat_run *r)
 	}
 	err = loop(r);
 	reap(r);
-	session__enable(r->session, false);
+	stop(r);
 	session__poll(r->session, 0);
 	/* A full disk is close_output()'s to report. */
 	if (err == -EIO)
@@ -436,7 +454,7 @@ static int measure(struct stat_run *r)
 		msg("the measurement broke off: %s.", strerror(-err));
 		return err;
 	}
-	report = make_report(r, &end, false, now_ns() - r->started);
+	report = make_report(r, &end, false, r->stopped - r->started);
 	check_report(r, &report);
 	err = r->interval_ms ? print_interval(r, true) : print_report(r, &report);
 	snapshot__clear(&end);
@@ -606,7 +624,7 @@ int cmd_stat(int argc, char **argv)
 		}
 		if (opt == '?')
 			return usage_error("there is no option '%s', or its value is missing.",
-					   argv[optind - 1]);
+					   refused_option(argv));
 		if (!take_option(&r, opt, optarg))
 			return usage_error("--%s does not take '%s'.", option_name(longs, opt), optarg);
 	}

@@ -125,7 +125,7 @@ int cmd_subscribers(int argc, char **argv)
 			return close_output(stdout, "standard output");
 		default:
 			return usage_error("there is no option '%s', or its value is missing.",
-					   argv[optind - 1]);
+					   refused_option(argv));
 		}
 		if (!ok)
 			return usage_error("--%s does not take '%s'.", option_name(longs, opt),

@@ -393,6 +393,8 @@ int session__load(struct session *s)
 				  loader__has_enum("bpf_func_id", "BPF_FUNC_for_each_map_elem"));
 	bpf_program__set_autoload(s->core->progs.process_fork,
 				  s->config.scope == SCOPE_PROCESSES);
+	bpf_program__set_autoload(s->core->progs.process_free,
+				  s->config.scope == SCOPE_PROCESSES);
 	bpf_program__set_autoload(s->core->progs.process_exec, s->config.scope == SCOPE_PROCESS);
 	bpf_program__set_autoload(s->core->progs.thread_created,
 				  s->config.scope == SCOPE_PROCESS);
@@ -626,6 +628,8 @@ int session__attach(struct session *s)
 	s->contended = s->config.scope != SCOPE_PROCESS || threads_of(s->options.pid) != 1;
 	if (s->config.scope == SCOPE_PROCESSES)
 		err = err ?: attach(s->core->progs.process_fork, &s->core->links.process_fork);
+	if (s->config.scope == SCOPE_PROCESSES)
+		err = err ?: attach(s->core->progs.process_free, &s->core->links.process_free);
 	if (err)
 		return loader__failed(err);
 

@@ -28,6 +28,7 @@
  *	fork ... end	in a child    } with nothing mapped and opened,
  *	thread ... end	in a thread   } side by side with what follows
  *	vfork		a child that has the same memory, and sleeps: the rest waits for its end
+ *	lend:N		a child that has the same memory gives the range up N times, and ends
  *	share:FILE	a child has all memory, touches none of it, and ends with FILE
  *	reap		lets the threads go, waits for all of them and all children
  *	meet		waits until all threads are there
@@ -418,6 +419,21 @@ static void share_memory(void)
 		die("vfork");
 }
 
+/* Another process, which works on memory that is not its own. */
+static void lend(struct state *s, unsigned long n)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		for (unsigned long i = 0; i < n; i++)
+			if (madvise(s->range, s->pages * PAGE, MADV_DONTNEED))
+				_exit(1);
+		_exit(0);
+	}
+	if (pid < 0)
+		die("vfork");
+}
+
 /* On the child's side nothing but the stack is written, so all else stays shared. */
 static void share(const char *file)
 {
@@ -498,6 +514,8 @@ static void one(struct state *s, const char *op, const char *value)
 		start(s, *op == 't');
 	else if (!strcmp(op, "vfork"))
 		share_memory();
+	else if (!strcmp(op, "lend"))
+		lend(s, n);
 	else if (!strcmp(op, "share"))
 		share(value);
 	else if (!strcmp(op, "reap"))

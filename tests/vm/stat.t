@@ -123,7 +123,7 @@ is "--cgroup: it and what is below it" "$(rows "$tmp/patched/group.json")" \
 is "--cgroup: processes" "$(processes group.json)" 2
 is "--cgroup: below" "$(rows "$tmp/patched/below.json")" "$(rows_of 5)"
 exits no-cgroup 1
-like "a folder that is no cgroup" "$(out_of no-cgroup.stderr)" '^mmuscope [a-z]*: /tmp is not in a cgroup2 file system'
+like "a folder that is no cgroup" "$(out_of no-cgroup.stderr)" '^mmuscope [a-z]*: /tmp is not a folder of a cgroup2 file system'
 exits no-process 1
 like "a process that is not there" "$(out_of no-process.stderr)" '^mmuscope [a-z]*: there is no process 4194303'
 is "--all: both" "$(rows "$tmp/patched/all.json")" "$rows_of_both"
@@ -166,6 +166,35 @@ status root mmuscope stat -o /dev/null -- sh -c 'echo \$(id -u)'
 status duration mmuscope stat -a -d 1 -j -o duration.json
 status crash mmuscope stat -j -o crash.json -- ./mirror \$work crash
 status exit mmuscope stat -j -o exit.json -- ./mirror \$work exit:7
+status goes-on mmuscope stat -d 1 -j -o goes-on.json -- sh -c 'sleep 3; echo goes on > went-on; sleep 1000'
+wait_for grep -q on went-on
+status ignores timeout -s TERM 8 mmuscope stat -j -o ignores.json -- sh -c 'trap "echo told > told" TERM; while :; do sleep 1; done'
+pid=\$(sed -n 's/.*as process \([0-9]*\)\.\$/\1/p' ignores.stderr)
+[ -d /proc/\$pid ] && cp told still-there
+status lend mmuscope stat -j -o lend.json -- ./mirror map:23 write open:0 lend:97
+./mirror map:23 write open:0 say:done wait:/tmp/out/go lend:97 > lent & pid=\$!
+wait_for grep -q done lent
+mmuscope stat -p \$pid -j -o lend-pid.json & stat=\$!
+counting \$stat
+touch go
+wait \$stat
+mmuscope stat -a -j -o lend-all.json & stat=\$!
+counting \$stat
+./mirror map:23 write open:0 lend:97
+kill -INT \$stat
+wait \$stat
+# More than there is room for at once (16384), but not at once.
+status many mmuscope stat --children -j -o many.json -- ./mirror map:23 write open:0 \
+	loop:17000 lend:0 reap end fork map:23 write open:0 loop:97 dontneed end end reap
+deep=/sys/fs/cgroup/deep
+for level in \$(seq 19); do mkdir -p \$deep; deep=\$deep/\$level; done
+mkdir -p \$deep
+mmuscope stat -c /sys/fs/cgroup/deep -j -o deep.json & stat=\$!
+counting \$stat
+sh -c "echo \\\$\\\$ > \$deep/cgroup.procs; exec ./mirror map:23 write open:0 loop:97 dontneed end"
+kill -INT \$stat
+wait \$stat
+status file mmuscope stat -c /sys/fs/cgroup/cgroup.procs -d 1
 status none mmuscope stat -o none.json -- ./no-such-command
 status noexec mmuscope stat -o noexec.json -- /etc/passwd
 for signal in INT TERM HUP; do
@@ -192,6 +221,26 @@ like "a command that crashes: is said" "$(out_of crash.stderr)" \
 json "a command that crashes: is told" "$tmp/patched/crash.json" '.command_status == {signal: 11}'
 is "a command that crashes: is counted to its end" "$(rows "$tmp/patched/crash.json")" "$(rows_of 5)"
 sound "a command that crashes" "$tmp/patched/crash.json"
+exits goes-on 0
+json "a command that is not done after --duration: counting ended then" "$tmp/patched/goes-on.json" \
+	'.duration_ns >= 1e9 and .duration_ns < 2e9 and .command_status == null'
+like "and that it goes on is said" "$(out_of goes-on.stderr)" "^mmuscope stat: 'sh' has not ended; it goes on alone, as process [0-9]+\.$"
+is "and true" "$(out_of went-on)" "goes on"
+like "a command that ignores a signal: is said" "$(out_of ignores.stderr)" "^mmuscope stat: 'sh' has not ended; it goes on alone"
+is "it got the signal, and goes on" "$(out_of still-there)" told
+# The memory is the parent's, whoever works on it.
+lent='.notifications[] | select(.event == "CLEAR") | "\(.comm) \(.calls) \(.pages)"'
+for name in lend lend-pid lend-all; do
+	is "$name: what a child does to memory that it shares" "$(jq -r "$lent" "$tmp/patched/$name.json")" "mirror 97 $((97 * 23))"
+done
+is "of which process, without --pid" "$(jq -r '[.notifications[] | select(.comm == "mirror") | .pid] | unique | length' "$tmp/patched/lend-all.json")" 1
+exits many 0
+is "--children of 17,000 children, one after the other: the last is counted" \
+	"$(jq -r "$lent" "$tmp/patched/many.json" | grep -c "^mirror 97 $((97 * 23))$")" 1
+sound "17,000 children" "$tmp/patched/many.json"
+is "a cgroup 19 levels below" "$(jq -r "$lent" "$tmp/patched/deep.json")" "mirror 97 $((97 * 23))"
+exits file 1
+like "a file is no cgroup" "$(out_of file.stderr)" "^mmuscope stat: /sys/fs/cgroup/cgroup\.procs is not a folder of a cgroup2 file system"
 exits exit 0
 json "a command that fails: is told" "$tmp/patched/exit.json" '.command_status == {exit: 7}'
 like "a command that fails: is said" "$(out_of exit.stderr)" "'./mirror' ended with exit status 7"
