@@ -166,18 +166,19 @@ static void print_count(const struct diff_count *count, const char *what, FILE *
 	print_line(out, what, base, new, change, "");
 }
 
-/* Words, as many a line as there is room for. */
+/* Words, as many a line as there is room for; a command goes on behind a backslash. */
 struct flow {
 	FILE *out;
 	size_t column;
+	bool command;
 };
 
 static void flow__word(struct flow *f, const char *word)
 {
 	size_t n = strlen(word);
 
-	if (f->column > 4 && f->column + 1 + n > WIDTH) {
-		fputs("\n    ", f->out);
+	if (f->column > 4 && f->column + 1 + n + (f->command ? 2 : 0) > WIDTH) {
+		fputs(f->command ? " \\\n    " : "\n    ", f->out);
 		f->column = 4;
 	}
 	f->column += (size_t)fprintf(f->out, f->column > 4 ? " %s" : "%s", word);
@@ -263,7 +264,7 @@ static void print_times(const struct diff *diff, const struct diff_workload *w, 
 
 static void print_same(const struct diff_workload *w, FILE *out)
 {
-	struct flow flow = { out, (size_t)fprintf(out, "the same on both:") };
+	struct flow flow = { out, (size_t)fprintf(out, "the same on both:"), false };
 	bool any = false;
 
 	for (int id = 0; id < METRIC_COUNT; id++) {
@@ -322,7 +323,7 @@ static void print_table(const struct diff *diff, const struct diff_workload *w, 
 
 static void print_workload(const struct diff_workload *w, FILE *out)
 {
-	struct flow flow = { out, (size_t)fprintf(out, "workload:") };
+	struct flow flow = { out, (size_t)fprintf(out, "workload:"), false };
 	const struct result_case *c = w->cases[0]->any;
 
 	flow__words(&flow, w->name);
@@ -347,7 +348,7 @@ static void print_command(const struct diff *diff, const struct diff_workload *w
 		{"pages", "--pages"}, {"iterations", "--iterations"}, {"warmup", "--warmup"},
 		{"seed", "--seed"},   {"device", "--device"},
 	};
-	struct flow flow = {out, (size_t)fprintf(out, "  $ mmuscope bench")};
+	struct flow flow = { out, (size_t)fprintf(out, "  $ mmuscope bench"), true };
 	const char *comma = "--resident ";
 	char text[256];
 	size_t n = 0;
@@ -360,7 +361,7 @@ static void print_command(const struct diff *diff, const struct diff_workload *w
 		if (!p || !p->is_integer)
 			continue;
 		snprintf(text, sizeof(text), "%s %" PRId64, options[i].option, p->value);
-		flow__words(&flow, text);
+		flow__word(&flow, text);
 	}
 	text[0] = '\0';
 	for (size_t i = 0; i < w->n_cases && n < sizeof(text) - 24; i++) {
@@ -371,8 +372,9 @@ static void print_command(const struct diff *diff, const struct diff_workload *w
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%" PRId64, comma, p->value);
 		comma = ",";
 	}
-	flow__words(&flow, text);
-	flow__words(&flow, "--json -o FILE");
+	if (n)
+		flow__word(&flow, text);
+	flow__word(&flow, "--json -o FILE");
 	fprintf(out, "\n    on each kernel%s, then\n  $ mmuscope diff --cover-letter BASE NEW\n",
 		strcmp(diff->clock, "ns") ? " (in QEMU, -icount shift=0,sleep=off)" : "");
 }

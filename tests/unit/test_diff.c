@@ -591,7 +591,7 @@ static void a_cover_letter_has_what_changed(void **state)
 			"  resident 50 %                   4416           0      -4416\n");
 	check_has(text, "the same on both: notifications /");
 	check_has(text, "  $ mmuscope bench migrate-mixed --pages ");
-	check_has(text, " --resident 0,50 --json\n");
+	check_has(text, "--iterations 23 \\\n    --resident 0,50 --json -o FILE\n");
 	free(text);
 	/* A config beside each result tells what differs between the two. */
 	p.runs[NEW][0]->config_sha256 = "another";
