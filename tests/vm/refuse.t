@@ -72,16 +72,24 @@ done
 
 # --- what this kernel does not have: migrate_device_pfns() came with 6.15
 plan=$tmp/patched/probes.json.stdout
+case $LINE in
+7.2) absent='[]' seen='{"source":"fentry","reason":null}' row='fentry +-' ;;
+*)
+	absent='["migrate_device_pfns"]'
+	seen='{"source":null,"reason":"this kernel has no such function, or it was inlined"}'
+	row='not seen +this kernel has no such function, or it was inlined' ;;
+esac
 is "probes --json: exit status" "$(cat "$tmp/patched/probes.json.status")" 0
 json "a function that is absent: not seen, and why" "$plan" '.schema == "mmuscope-probes/1"
-	and ([.targets[] | select(.symbol == "migrate_device_pfns") | {source, reason}]
-	== [{source: null, reason: "this kernel has no such function, or it was inlined"}])'
+	and ([.targets[] | select(.symbol == "migrate_device_pfns") | {source, reason}] == [$seen])' \
+	--argjson seen "$seen"
 json "and all others are seen, but for drivers that are not there" "$plan" '[.targets[]
 	| select(.source == null and (.reason | endswith(" is not loaded") | not)) | .symbol]
-	== ["migrate_device_pfns"] and (.targets | length) >= 11
-	and all(.targets[] | select(.source == null and .module == null); .symbol == "migrate_device_pfns")'
+	== $absent and (.targets | length) >= 11
+	and ([.targets[] | select(.source == null and .module == null) | .symbol] == $absent)' \
+	--argjson absent "$absent"
 like "the table says the same" "$(cat "$tmp/patched/probes.stdout")" \
-	'evictions +migrate_device_pfns +- +not seen +this kernel has no such function, or it was inlined'
+	"evictions +migrate_device_pfns +- +$row"
 json "and so does a result: evictions are observed all the same" "$tmp/patched/stat.json" \
 	'[.unobservable[].metric | select(startswith("evictions"))] == []'
 
