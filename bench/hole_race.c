@@ -309,13 +309,6 @@ static json_t *document(const struct race *r)
 		"lost", "events", (json_int_t)r->lost);
 }
 
-static void *map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 static int run_iterations(struct race *r)
 {
 	int err;
@@ -366,9 +359,9 @@ enum status hole_race__run(const struct workload_params *params, json_t **doc)
 		status = loader__status(err);
 		goto cleanup;
 	}
-	r.range = map(r.size);
-	r.source = map(r.size);
-	r.seen = map(r.size);
+	r.range = run__map_buffer(r.size);
+	r.source = run__map_buffer(r.size);
+	r.seen = run__map_buffer(r.size);
 	if (!r.range || !r.source || !r.seen || !r.evidence) {
 		msg("out of memory for %zu pages; ask for fewer with --pages.", params->pages);
 		goto cleanup;

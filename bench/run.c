@@ -52,6 +52,13 @@ int run__map(struct run *run)
 	return 0;
 }
 
+void *run__map_buffer(size_t size)
+{
+	void *buffer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return buffer == MAP_FAILED ? NULL : buffer;
+}
+
 void run__unmap(struct run *run)
 {
 	if (run->range)

@@ -338,14 +338,6 @@ static json_t *device_json(const struct workload *workload, const struct dmirror
 			 device ? json_null() : json_integer(mirror->chunk_pages));
 }
 
-/* Nothing else is in these pages, nor left of a mapping if their flags change. */
-static void *map_buffer(size_t size)
-{
-	void *buffer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return buffer == MAP_FAILED ? NULL : buffer;
-}
-
 /* One parameter set. `result` gets its JSON. */
 static enum status run_set(const struct bench_options *o, struct session *session,
 			   unsigned int resident_pct, json_t **result, struct dmirror *device,
@@ -361,7 +353,7 @@ static enum status run_set(const struct bench_options *o, struct session *sessio
 	run->params.resident_pct = resident_pct;
 	run->variant = variant__running();
 	run->session = session;
-	run->buffer = map_buffer(run->params.pages * PAGE_BYTES);
+	run->buffer = run__map_buffer(run->params.pages * PAGE_BYTES);
 	b.samples = json_array();
 	err = choose_resident(run);
 	if (err || !run->buffer || !b.samples) {

@@ -137,6 +137,8 @@ struct sample_step *sample__step(struct sample *sample, const char *name);
 /* Maps params.pages fresh pages, no huge ones, alone in their mapping. 0 or -errno. */
 int run__map(struct run *run);
 void run__unmap(struct run *run);
+/* Pages of their own: nothing is left of the mapping if their flags change. NULL: no memory. */
+void *run__map_buffer(size_t size);
 /* Writes this iteration's data by the CPU, params.pages pages. */
 void run__fill(const struct run *run, unsigned char *to);
 /* Is `got` (params.pages pages) this iteration's data? Sets failure and gives -EIO if not. */

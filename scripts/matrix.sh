@@ -91,7 +91,7 @@ race_row() { # LINE VARIANT FILE
 }
 
 measure() { # LINE VARIANT
-	local line=$1 variant=$2 kernel status=0 dir=$out/$1/$2 start=$SECONDS copy=() workload
+	local line=$1 variant=$2 kernel status=0 dir=$out/$1/$2 start=$SECONDS workload
 
 	kernel=$("$ROOT/scripts/kernel-build.sh" --line "$line" --variant "$variant") || {
 		missed "$line" "$variant" "the kernel cannot be had, see above"
@@ -99,8 +99,7 @@ measure() { # LINE VARIANT
 	}
 	make_dir "$dir"
 	rm -f "$dir"/*.json
-	copy=(--copy-out "/tmp/out:$dir")
-	"$ROOT/scripts/vm-run.sh" --cpus 2 --log "$dir.console" "${copy[@]}" "$kernel" -- sh -c "$guest" \
+	"$ROOT/scripts/vm-run.sh" --cpus 2 --log "$dir.console" --copy-out "/tmp/out:$dir" "$kernel" -- sh -c "$guest" \
 		> "$dir.log" 2>&1 || status=$?
 	for workload in coherence probes; do
 		mv "$dir/$workload.json" "$out/$line/$variant.$workload.json" 2> /dev/null || status=1
