@@ -14,49 +14,47 @@
 #include "state.bpf.h"
 
 #define BLOCK 512			/* entries read at once: a 4 KiB page */
-#define BLOCKS_UNROLLED 32		/* without bpf_loop(): 16384 pages */
-#define BLOCKS_LOOP (1 << 13)		/* 4 Mi pages, 16 GiB */
+#define BLOCK_TURNS 128			/* of two loops: 8 Mi pages, 32 GiB */
 
-struct scratch_map {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, u32);
-	__type(value, u64[BLOCK]);
-};
-
-struct scratch_map scratch SEC(".maps");
-
-struct count_ctx {
+/* An array on its way through; a map's, as a global function takes nothing but numbers. */
+struct count {
 	u64 array;
 	u64 left;
 	u64 found;		/* pages of 4 KiB */
 	u64 compound;		/* entries of a whole huge page */
-	u32 slot;
+	u64 block[BLOCK];
 };
 
+struct counts_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct count);
+};
+
+struct counts_map counts SEC(".maps");
+
 /* Counts the entries with MIGRATE_PFN_MIGRATE in the next block. Returns 1 at the end. */
-static __noinline long count_block(u32 unused, struct count_ctx *ctx)
+__noinline __weak int count_block(u32 slot)
 {
-	u64 *block, n, found = 0, compound = 0;
-	u32 slot;
+	struct count *ctx = bpf_map_lookup_elem(&counts, &slot);
+	u64 n, found = 0, compound = 0;
 
 	if (!ctx)
 		return 1;
-	slot = ctx->slot;
 	n = ctx->left < BLOCK ? ctx->left : BLOCK;
 	if (!n)
 		return 1;
-	block = bpf_map_lookup_elem(&scratch, &slot);
-	if (!block || bpf_probe_read_kernel(block, n * sizeof(u64), (void *)ctx->array)) {
+	if (bpf_probe_read_kernel(ctx->block, n * sizeof(u64), (void *)ctx->array)) {
 		total_add(LOST_PAGES, n);
 		n = ctx->left;
 	} else {
 		for (u32 i = 0; i < BLOCK; i++) {
 			if (i >= n)
 				break;
-			found += block[i] >> 1 & 1;
+			found += ctx->block[i] >> 1 & 1;
 			if (has_compound())
-				compound += block[i] >> 4 & block[i] >> 1 & 1;
+				compound += ctx->block[i] >> 4 & ctx->block[i] >> 1 & 1;
 		}
 	}
 	ctx->array += n * sizeof(u64);
@@ -64,6 +62,14 @@ static __noinline long count_block(u32 unused, struct count_ctx *ctx)
 	ctx->found += found + compound * (COMPOUND_PAGES - 1);
 	ctx->compound += compound;
 	return ctx->left == 0;
+}
+
+__noinline __weak int count_blocks(u32 slot)
+{
+	for (int i = 0; i < BLOCK_TURNS; i++)
+		if (count_block(slot))
+			return 1;
+	return 0;
 }
 
 /*
@@ -74,20 +80,21 @@ static __noinline long count_block(u32 unused, struct count_ctx *ctx)
  */
 static __always_inline u64 count_migrating(u64 array, u64 n, u32 slot, u64 *compound)
 {
-	struct count_ctx ctx = { .array = array, .left = n, .slot = slot };
+	struct count *ctx = bpf_map_lookup_elem(&counts, &slot);
 
-	if (cfg.has_loop) {
-		bpf_loop(BLOCKS_LOOP, count_block, &ctx, 0);
-	} else {
-		for (int i = 0; i < BLOCKS_UNROLLED; i++)
-			if (count_block(i, &ctx))
-				break;
-	}
-	if (ctx.left)
-		total_add(LOST_PAGES, ctx.left);
+	if (!ctx)
+		return 0;
+	ctx->array = array;
+	ctx->left = n;
+	ctx->found = ctx->compound = 0;
+	for (int i = 0; i < BLOCK_TURNS; i++)
+		if (count_blocks(slot))
+			break;
+	if (ctx->left)
+		total_add(LOST_PAGES, ctx->left);
 	if (compound)
-		*compound = ctx.compound;
-	return ctx.found;
+		*compound = ctx->compound;
+	return ctx->found;
 }
 
 static __always_inline struct migration_frame *frame_push(struct task_state *st, u64 args)

@@ -280,11 +280,10 @@ struct mmuscope_config {
 	__u8 latency;
 	__u8 paired;		/* an end or exit counts only if its start was counted */
 	__u8 task_storage;	/* 5.11+: task storage and bpf_get_current_task_btf() */
-	__u8 has_loop;		/* 5.17+: bpf_loop() */
 	__u8 slots;		/* no program is preempted: a CPU's slot may hold a frame */
 	__u8 direct;		/* MMUSCOPE_DIRECT_*; only with SCOPE_PROCESS */
 	__u8 stack_memo;	/* 5.15+: bpf_task_pt_regs(); and `slots` */
-	__u8 pad;
+	__u8 pad[2];
 	__u32 cpus;		/* possible CPUs */
 	__u32 cause_every;	/* the stack of one in so many notifications; 0: of none */
 	__u32 pad2;

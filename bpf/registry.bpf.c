@@ -2,7 +2,7 @@
 /* What the walk of registry.bpf.h needs beside the notifications: who subscribes, and when. */
 #include "registry.bpf.h"
 
-struct walk_scratch_map walk_scratch SEC(".maps");
+struct walks_map walks SEC(".maps");
 struct callbacks_map callbacks SEC(".maps");
 
 /*
@@ -14,16 +14,19 @@ struct callbacks_map callbacks SEC(".maps");
 SEC("?fentry/__mmu_notifier_release")
 int BPF_PROG(registry_release, struct mm_struct *mm)
 {
-	struct walk w = {
-		.e = { .end = ~0ULL, .event = MMU_NOTIFY_RELEASE },
-		.mm = (u64)mm,
-		.slot = WALK_RELEASE,
-	};
+	struct process p;
+	struct walk *w;
 
-	if (!control.enabled || !control.registry || !find_process(&w.process, mm))
+	if (!control.enabled || !control.registry || !find_process(&p, mm))
 		return 0;
-	w.phase = current_phase();
-	walk_tree(&w, (u64)mm->notifier_subscriptions->itree.rb_root.rb_node);
+	w = walk_begin(WALK_RELEASE, mm);
+	if (!w)
+		return 0;
+	w->process = p;
+	w->e.event = MMU_NOTIFY_RELEASE;
+	w->phase = current_phase();
+	w->next = 0;	/* mmu_notifiers have a function of their own for it */
+	walk_run(WALK_RELEASE);
 	return 0;
 }
 
@@ -98,7 +101,6 @@ SEC("?iter/task")
 int discover(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct walk w = { .e = { .end = ~0ULL }, .slot = WALK_DISCOVER };
 	struct mm_struct *mm;
 
 	if (!task || task->flags & PF_KTHREAD)
@@ -110,8 +112,7 @@ int discover(struct bpf_iter__task *ctx)
 		return 0;
 	if (!mm || !BPF_CORE_READ(mm, notifier_subscriptions))
 		return 0;
-	w.mm = (u64)mm;
-	walk_list(&w);
-	walk_tree(&w, (u64)BPF_CORE_READ(mm, notifier_subscriptions, itree.rb_root.rb_node));
+	if (walk_begin(WALK_DISCOVER, mm))
+		walk_run(WALK_DISCOVER);
 	return 0;
 }

@@ -22,10 +22,7 @@
 #include "outcome.bpf.h"
 
 #define WALK_STACK 64		/* a power of two above the depth of any red-black tree */
-#define WALK_LOOP (1 << 20)	/* intervals looked at in one walk */
-#define WALK_UNROLLED 64	/* without bpf_loop() */
-#define LIST_MAX (1 << 16)	/* mmu_notifiers of one mm */
-#define LIST_UNROLLED 8		/* without bpf_loop() */
+#define WALK_TURNS 1024		/* of two loops: a million intervals and notifiers in one walk */
 #define NODE_BYTES 128		/* of which bpf_core_type_size() are read */
 
 enum walk_slot {
@@ -35,22 +32,11 @@ enum walk_slot {
 	WALK_SLOTS,
 };
 
-struct walk_scratch {
-	u8 node[NODE_BYTES];
-	u64 stack[WALK_STACK];
-};
-
-struct walk_scratch_map {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WALK_SLOTS);
-	__type(key, u32);
-	__type(value, struct walk_scratch);
-};
-
-extern struct walk_scratch_map walk_scratch SEC(".maps");
-extern struct callbacks_map callbacks SEC(".maps");
-
-/* One notification on its way through the registry. */
+/*
+ * One notification on its way through the registry. Not on the stack: the verifier
+ * follows each turn of a loop, but a global function only once, and before 5.12 that
+ * takes nothing but numbers.
+ */
 struct walk {
 	struct callback_event e;
 	struct process process;
@@ -61,7 +47,19 @@ struct walk {
 	u32 epoch;
 	u32 slot;		/* enum walk_slot */
 	u32 depth;
+	u8 node[NODE_BYTES];
+	u64 stack[WALK_STACK];
 };
+
+struct walks_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WALK_SLOTS);
+	__type(key, u32);
+	__type(value, struct walk);
+};
+
+extern struct walks_map walks SEC(".maps");
+extern struct callbacks_map callbacks SEC(".maps");
 
 #define NODE_FIELD(node, field) \
 	(*(u64 *)((node) + bpf_core_field_offset(struct mmu_interval_notifier, field)))
@@ -128,7 +126,7 @@ static __always_inline enum mmuscope_outcome outcome_by(u64 seq, u64 open_seq, u
 								       OUTCOME_PERFORMED;
 }
 
-static __always_inline void walk_push(struct walk *w, struct walk_scratch *s, u64 node)
+static __always_inline void walk_push(struct walk *w, u64 node)
 {
 	if (!node)
 		return;
@@ -136,29 +134,28 @@ static __always_inline void walk_push(struct walk *w, struct walk_scratch *s, u6
 		total_add(LOST_STATE, 1);
 		return;
 	}
-	*SLOT(s->stack, w->depth) = node;
+	*SLOT(w->stack, w->depth) = node;
 	w->depth++;
 }
 
 /* Is the interval the only one, and will it be until the next insertion begins? */
-static __always_inline bool is_lone(const struct walk *w, const struct walk_scratch *s)
+static __always_inline bool is_lone(const struct walk *w)
 {
 	struct mm_struct *mm = (void *)w->mm;
 
-	return w->slot == WALK_START && !NODE_FIELD(s->node, interval_tree.rb.rb_left) &&
-	       !NODE_FIELD(s->node, interval_tree.rb.rb_right) && !control.registry_inserting &&
+	return w->slot == WALK_START && !NODE_FIELD(w->node, interval_tree.rb.rb_left) &&
+	       !NODE_FIELD(w->node, interval_tree.rb.rb_right) && !control.registry_inserting &&
 	       !BPF_CORE_READ(mm, notifier_subscriptions, deferred_list.first) &&
 	       (u64)BPF_CORE_READ(mm, notifier_subscriptions, itree.rb_root.rb_node) ==
 		       w->e.subscription;
 }
 
 static __always_inline void remember_lone(struct mmuscope_cpu *c, const struct walk *w,
-					  const struct walk_scratch *s,
 					  const struct mmuscope_callback_id *id)
 {
 	c->lone.node = w->e.subscription;
-	c->lone.start = NODE_FIELD(s->node, interval_tree.start);
-	c->lone.last = NODE_FIELD(s->node, interval_tree.last);
+	c->lone.start = NODE_FIELD(w->node, interval_tree.start);
+	c->lone.last = NODE_FIELD(w->node, interval_tree.last);
 	c->lone.what = id->what;
 	c->lone.declines = id->declines;
 	c->lone.owner = id->owner;
@@ -167,9 +164,9 @@ static __always_inline void remember_lone(struct mmuscope_cpu *c, const struct w
 }
 
 /* An interval that overlaps the range. */
-static __always_inline void walk_visit(struct walk *w, struct walk_scratch *s)
+static __always_inline void walk_visit(struct walk *w)
 {
-	u64 ops = NODE_FIELD(s->node, ops);
+	u64 ops = NODE_FIELD(w->node, ops);
 	struct mmuscope_callback_id *id = callback_id_of(interval_function(ops), 0, ops);
 	enum mmuscope_outcome outcome;
 	struct mmuscope_cpu *c = this_cpu();
@@ -181,62 +178,11 @@ static __always_inline void walk_visit(struct walk *w, struct walk_scratch *s)
 		outcome = may_decline(id->declines, w->e.event) ? OUTCOME_UNDETERMINED :
 								  OUTCOME_PERFORMED;
 	else
-		outcome = outcome_by(NODE_FIELD(s->node, invalidate_seq), w->open_seq,
+		outcome = outcome_by(NODE_FIELD(w->node, invalidate_seq), w->open_seq,
 				     id->declines, id->no_sequence, w->e.event, (void *)w->mm);
 	count_seen(c, &w->process, w->phase, &w->e, outcome, id->what, open_migration(), false);
-	if (is_lone(w, s))
-		remember_lone(c, w, s, id);
-}
-
-/* The next node of a depth-first search. Returns 1 at the end. */
-static __noinline long walk_step(u32 unused, struct walk *w)
-{
-	u64 end = w->e.end - 1;
-	struct walk_scratch *s;
-	u32 slot = w->slot;
-
-	s = bpf_map_lookup_elem(&walk_scratch, &slot);
-	if (!s || !w->depth)
-		return 1;
-	w->depth--;
-	w->e.subscription = *SLOT(s->stack, w->depth);
-	if (bpf_probe_read_kernel(s->node, bpf_core_type_size(struct mmu_interval_notifier),
-				  (void *)w->e.subscription)) {
-		total_add(LOST_STATE, 1);
-		return w->depth == 0;
-	}
-	/* Nothing below reaches as far as the range. */
-	if (NODE_FIELD(s->node, interval_tree.__subtree_last) < w->e.start)
-		return w->depth == 0;
-	walk_push(w, s, NODE_FIELD(s->node, interval_tree.rb.rb_left));
-	if (NODE_FIELD(s->node, interval_tree.start) <= end) {
-		walk_push(w, s, NODE_FIELD(s->node, interval_tree.rb.rb_right));
-		if (NODE_FIELD(s->node, interval_tree.last) >= w->e.start)
-			walk_visit(w, s);
-	}
-	return w->depth == 0;
-}
-
-static __noinline int walk_tree(struct walk *w, u64 root)
-{
-	struct walk_scratch *s;
-	u32 slot = w->slot;
-
-	s = bpf_map_lookup_elem(&walk_scratch, &slot);
-	if (!s || !root)
-		return 0;
-	s->stack[0] = root;
-	w->depth = 1;
-	if (cfg.has_loop) {
-		bpf_loop(WALK_LOOP, walk_step, w, 0);
-	} else {
-		for (int i = 0; i < WALK_UNROLLED; i++)
-			if (walk_step(i, w))
-				break;
-	}
-	if (w->depth)
-		total_add(LOST_STATE, 1);
-	return 0;
+	if (is_lone(w))
+		remember_lone(c, w, id);
 }
 
 static __always_inline void list_visit(struct walk *w, struct mmu_notifier *mn)
@@ -254,35 +200,89 @@ static __always_inline void list_visit(struct walk *w, struct mmu_notifier *mn)
 		   id->what, open_migration(), false);
 }
 
-static __noinline long list_step(u32 unused, struct walk *w)
+/* The next node of a depth-first search. Returns 1 at the end. */
+static __always_inline int tree_step(struct walk *w)
 {
-	struct hlist_node *node = (void *)w->next;
+	u64 end = w->e.end - 1;
 
-	if (!node)
+	if (!w->depth)
 		return 1;
-	list_visit(w, (void *)node);
-	w->next = (u64)BPF_CORE_READ(node, next);
-	return !w->next;
+	w->depth--;
+	w->e.subscription = *SLOT(w->stack, w->depth);
+	if (bpf_probe_read_kernel(w->node, bpf_core_type_size(struct mmu_interval_notifier),
+				  (void *)w->e.subscription)) {
+		total_add(LOST_STATE, 1);
+		return w->depth == 0;
+	}
+	/* Nothing below reaches as far as the range. */
+	if (NODE_FIELD(w->node, interval_tree.__subtree_last) < w->e.start)
+		return w->depth == 0;
+	walk_push(w, NODE_FIELD(w->node, interval_tree.rb.rb_left));
+	if (NODE_FIELD(w->node, interval_tree.start) <= end) {
+		walk_push(w, NODE_FIELD(w->node, interval_tree.rb.rb_right));
+		if (NODE_FIELD(w->node, interval_tree.last) >= w->e.start)
+			walk_visit(w);
+	}
+	return w->depth == 0;
 }
 
-/* The mmu_notifiers of the mm; they are called with every range. */
-static __noinline int walk_list(struct walk *w)
+/* The next subscriber: the mmu_notifiers, which get every range, then the tree. */
+__noinline __weak int walk_step(u32 slot)
 {
-	struct mm_struct *mm = (void *)w->mm;
+	struct walk *w = bpf_map_lookup_elem(&walks, &slot);
+	struct mmu_notifier *mn;
 
-	w->next = (u64)BPF_CORE_READ(mm, notifier_subscriptions, list.first);
+	if (!w)
+		return 1;
 	if (!w->next)
-		return 0;
-	if (cfg.has_loop) {
-		bpf_loop(LIST_MAX, list_step, w, 0);
-	} else {
-		for (int i = 0; i < LIST_UNROLLED; i++)
-			if (list_step(i, w))
-				break;
-	}
-	if (w->next)
-		total_add(LOST_STATE, 1);
+		return tree_step(w);
+	mn = (void *)w->next;
+	list_visit(w, mn);
+	w->next = (u64)BPF_CORE_READ(mn, hlist.next);
+	return !w->next && !w->depth;
+}
+
+__noinline __weak int walk_some(u32 slot)
+{
+	for (int i = 0; i < WALK_TURNS; i++)
+		if (walk_step(slot))
+			return 1;
 	return 0;
+}
+
+/* Through what w->next and the tree of `mm` begin. */
+__noinline __weak int walk_run(u32 slot)
+{
+	struct walk *w = bpf_map_lookup_elem(&walks, &slot);
+	struct mm_struct *mm;
+
+	if (!w)
+		return 0;
+	mm = (void *)w->mm;
+	w->stack[0] = (u64)BPF_CORE_READ(mm, notifier_subscriptions, itree.rb_root.rb_node);
+	w->depth = w->stack[0] != 0;
+	if (!w->depth && !w->next)
+		return 0;
+	for (int i = 0; i < WALK_TURNS; i++)
+		if (walk_some(slot))
+			return 0;
+	/* More than a million. */
+	total_add(LOST_STATE, 1);
+	return 0;
+}
+
+/* A walk of all of `mm`; NULL cannot be. */
+static __always_inline struct walk *walk_begin(u32 slot, struct mm_struct *mm)
+{
+	struct walk *w = bpf_map_lookup_elem(&walks, &slot);
+
+	if (!w)
+		return NULL;
+	w->mm = (u64)mm;
+	w->slot = slot;
+	w->e = (struct callback_event){ .end = ~0ULL };
+	w->next = (u64)BPF_CORE_READ(mm, notifier_subscriptions, list.first);
+	return w;
 }
 
 /* `start` and `tgid`: the process. */
@@ -290,23 +290,20 @@ static __noinline int walk_all(u64 start, u32 tgid, u64 range, u64 where)
 {
 	struct mmu_notifier_range *r = (void *)range;
 	struct mm_struct *mm = BPF_CORE_READ(r, mm);
-	struct walk w = {
-		.process = { .start = start, .tgid = tgid },
-		.e = {
-			.range = range,
-			.start = BPF_CORE_READ(r, start),
-			.end = BPF_CORE_READ(r, end),
-			.event = (u32)where,
-		},
-		.mm = (u64)mm,
-		.open_seq = BPF_CORE_READ(mm, notifier_subscriptions, invalidate_seq),
-		.phase = where >> 32,
-		.epoch = control.registry_epoch,
-		.slot = WALK_START,
-	};
+	struct walk *w = walk_begin(WALK_START, mm);
 
-	walk_list(&w);
-	walk_tree(&w, (u64)BPF_CORE_READ(mm, notifier_subscriptions, itree.rb_root.rb_node));
+	if (!w)
+		return 0;
+	w->process.start = start;
+	w->process.tgid = tgid;
+	w->e.range = range;
+	w->e.start = BPF_CORE_READ(r, start);
+	w->e.end = BPF_CORE_READ(r, end);
+	w->e.event = (u32)where;
+	w->open_seq = BPF_CORE_READ(mm, notifier_subscriptions, invalidate_seq);
+	w->phase = where >> 32;
+	w->epoch = control.registry_epoch;
+	walk_run(WALK_START);
 	return 0;
 }
 

@@ -10,8 +10,9 @@
  * the depth and the number of steps are bounded, whatever a node that was freed says.
  *
  * An iterator runs in one task at a time: the state of its walk is plain globals,
- * which also lets the step be a global function, verified once and not for each
- * turn of the loop that kernels before 5.17 need.
+ * which also lets the step be a global function: the verifier follows each turn of a
+ * loop, but such a function only once, so two loops inside each other cost it their
+ * sum and not their product.
  */
 #include "compat.bpf.h"
 #include "subscribers.h"
@@ -20,7 +21,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define DEPTH 64 /* a power of two above that of any red-black tree of so many nodes */
 #define ATTEMPTS 8
-#define UNROLL 256
+#define TURNS 1024
 
 const volatile u32 only_tgid;	/* 0: all processes */
 const volatile u32 max_steps = SUBSCRIBERS_MAX;
@@ -242,27 +243,18 @@ __noinline __weak int step(u32 unused)
 	return walk.list ? step_list() : step_tree();
 }
 
-static long step_of_loop(u32 i, void *ctx)
+__noinline __weak int steps(u32 unused)
 {
-	return step(i) ? 1 : 0;
-}
-
-/*
- * Without bpf_loop(): the verifier follows each turn of a loop, but a global function
- * only once, so two loops inside each other cost it their sum and not their product.
- */
-__noinline __weak int unrolled_inner(u32 unused)
-{
-	for (u32 i = 0; i < UNROLL; i++)
+	for (u32 i = 0; i < TURNS; i++)
 		if (step(i))
 			return 1;
 	return 0;
 }
 
-__noinline __weak int unrolled(u32 unused)
+__noinline __weak int all_steps(u32 unused)
 {
-	for (u32 i = 0; i < SUBSCRIBERS_UNROLLED / UNROLL && i * UNROLL < max_steps; i++)
-		if (unrolled_inner(i))
+	for (u32 i = 0; i < SUBSCRIBERS_MAX / TURNS; i++)
+		if (steps(i))
 			return 1;
 	return 0;
 }
@@ -272,10 +264,9 @@ static __always_inline bool has_more(void)
 	return walk.list || walk.depth;
 }
 
-static __always_inline bool walk_once(struct mmu_notifier_subscriptions *subs, const bool loop)
+static __always_inline bool walk_once(struct mmu_notifier_subscriptions *subs)
 {
 	u64 before = (u64)BPF_CORE_READ(subs, deferred_list.first);
-	u64 nothing = 0; /* the context must be on the stack */
 
 	walk.attempt++;
 	walk.seen = walk.digest = 0;
@@ -283,11 +274,7 @@ static __always_inline bool walk_once(struct mmu_notifier_subscriptions *subs, c
 	walk.list = (u64)BPF_CORE_READ(subs, list.first);
 	walk.depth = 0;
 	push((u64)BPF_CORE_READ(subs, itree.rb_root.rb_node));
-	if (loop) {
-		bpf_loop(max_steps + 1, step_of_loop, &nothing, 0);
-	} else {
-		unrolled(0);
-	}
+	all_steps(0);
 	if (walk.state == WALK_COMPLETE && has_more())
 		walk.state = WALK_CUT;
 	if (walk.state == WALK_COMPLETE && (before || BPF_CORE_READ(subs, deferred_list.first)))
@@ -295,8 +282,7 @@ static __always_inline bool walk_once(struct mmu_notifier_subscriptions *subs, c
 	return walk.state == WALK_COMPLETE;
 }
 
-static __always_inline void walk_until_same(struct mmu_notifier_subscriptions *subs,
-					    const bool loop)
+static __always_inline void walk_until_same(struct mmu_notifier_subscriptions *subs)
 {
 	u64 seen = 0, digest = 0;
 	bool good = false;
@@ -304,7 +290,7 @@ static __always_inline void walk_until_same(struct mmu_notifier_subscriptions *s
 	for (int i = 0; i < ATTEMPTS; i++) {
 		bool was_good = good;
 
-		good = walk_once(subs, loop);
+		good = walk_once(subs);
 		if (good && was_good && walk.seen == seen && walk.digest == digest)
 			return;
 		if (walk.state == WALK_CUT || walk.state == WALK_NO_ROOM)
@@ -329,8 +315,10 @@ static __always_inline void name_process(struct subscriber_process *p, struct ta
 	bpf_core_read_str(p->comm, sizeof(p->comm), &leader->comm);
 }
 
-static __always_inline int visit_task(struct task_struct *task, const bool loop)
+SEC("?iter/task")
+int subscribers(struct bpf_iter__task *ctx)
 {
+	struct task_struct *task = ctx->task;
 	struct mmu_notifier_subscriptions *subs;
 	struct subscriber_process p = {};
 	struct mm_struct *mm;
@@ -345,7 +333,7 @@ static __always_inline int visit_task(struct task_struct *task, const bool loop)
 	if (!subs || bpf_map_lookup_elem(&processes, &walk.key.mm))
 		return 0;
 	walk.task_size = BPF_CORE_READ(mm, task_size);
-	walk_until_same(subs, loop);
+	walk_until_same(subs);
 	/* It left this memory meanwhile; if another task is still there, that has its turn. */
 	if (task->mm != mm || (!walk.seen && walk.state == WALK_COMPLETE))
 		return 0;
@@ -355,16 +343,4 @@ static __always_inline int visit_task(struct task_struct *task, const bool loop)
 	if (bpf_map_update_elem(&processes, &walk.key.mm, &p, BPF_NOEXIST))
 		lost_processes++;
 	return 0;
-}
-
-SEC("?iter/task")
-int with_loop(struct bpf_iter__task *ctx)
-{
-	return visit_task(ctx->task, true);
-}
-
-SEC("?iter/task")
-int without_loop(struct bpf_iter__task *ctx)
-{
-	return visit_task(ctx->task, false);
 }

@@ -6,7 +6,6 @@
 #include <linux/types.h>
 
 #define SUBSCRIBERS_MAX (1U << 20)	/* looked at in one address space */
-#define SUBSCRIBERS_UNROLLED (1U << 16)	/* the same without bpf_loop(), before 5.17 */
 #define SUBSCRIBERS_ROWS (1U << 16)
 
 enum subscriber_kind {

@@ -8,11 +8,12 @@
 # vmlinux.btf, System.map, config, and a manifest with the checksums of all that
 # went in and came out.
 #
-#   --line LINE       the series of kernels: 6.1 or 7.2
+#   --line LINE       the series of kernels: 5.10, 6.1, 6.12 or 7.2
 #   --variant NAME    patched (as it is today), unpatched (the series undone), a part
 #                     of the series undone: no-event (patch 3), no-optin (patch 5),
-#                     no-hole-owner (the owner of the notification for holes); patch6
-#                     (the withdrawn patch 6), or none (no patch at all)
+#                     no-hole-owner (the owner of the notification for holes), no-flags
+#                     (patch 2, on 5.10); patch6 (the withdrawn patch 6), or none (no
+#                     patch at all)
 #   --config NAME     with what kernel/config-NAME and kernel/config-NAME-LINE add:
 #                     drivers (nouveau, amdgpu, i915, xe, mlx5: half an hour)
 #   --source SOURCE   a kernel tree, or a tarball of one, instead of Debian's
@@ -86,7 +87,10 @@ unset MAKEFLAGS KCFLAGS ARCH CROSS_COMPILE LOCALVERSION CC
 export LC_ALL=C
 
 # What a build depends on, one line each; its checksum is the key.
-fragment() { sed -n 's/^\(CONFIG_[A-Za-z0-9_]*=[^[:space:]]*\).*/\1/p' "${fragments[@]}"; }
+# What a later fragment says goes.
+fragment() {
+	sed -n 's/^\(CONFIG_[A-Za-z0-9_]*=[^[:space:]]*\).*/\1/p' "${fragments[@]}" | tac | awk -F= '!seen[$1]++' | tac
+}
 # A tree is known by the names, sizes and times of its files.
 tree_list() {
 	(cd "$source" && find . -name .git -prune -o ! -type d -printf '%P\t%s\t%T@\t%l\n') | sort

@@ -168,7 +168,6 @@ int session__open(struct session **out, const struct session_options *options)
 		/* With windows each is paired by its range. */
 		.paired = options->running && options->latency && !options->windows,
 		.task_storage = loader__has_enum("bpf_func_id", "BPF_FUNC_get_current_task_btf"),
-		.has_loop = loader__has_enum("bpf_func_id", "BPF_FUNC_loop"),
 		.slots = !preemptible(),
 		.direct = options->scope == SCOPE_PROCESS &&
 			  s->options.row_shift == DEFAULT_ROW_SHIFT,

@@ -41,8 +41,6 @@ static __u64 gpusvm_function(void)
 
 static int load(struct subscribers_bpf **out, pid_t pid, unsigned int max)
 {
-	/* For a few steps the unrolled loop will do, and is tried so on every kernel. */
-	bool loop = max > SUBSCRIBERS_UNROLLED && loader__has_enum("bpf_func_id", "BPF_FUNC_loop");
 	struct subscribers_bpf *skel = subscribers_bpf__open();
 
 	*out = skel;
@@ -51,17 +49,14 @@ static int load(struct subscribers_bpf **out, pid_t pid, unsigned int max)
 	skel->rodata->only_tgid = (__u32)pid;
 	skel->rodata->max_steps = max;
 	skel->rodata->gpusvm_function = gpusvm_function();
-	bpf_program__set_autoload(loop ? skel->progs.with_loop : skel->progs.without_loop, true);
+	bpf_program__set_autoload(skel->progs.subscribers, true);
 	return subscribers_bpf__load(skel);
 }
 
 /* The program writes nothing to the iterator: reading it to its end runs it. */
 static int run(struct subscribers_bpf *skel)
 {
-	struct bpf_program *prog = bpf_program__fd(skel->progs.with_loop) >= 0
-					   ? skel->progs.with_loop
-					   : skel->progs.without_loop;
-	struct bpf_link *link = bpf_program__attach_iter(prog, NULL);
+	struct bpf_link *link = bpf_program__attach_iter(skel->progs.subscribers, NULL);
 	int fd, err = 0;
 	char nothing[64];
 	ssize_t n;

@@ -79,8 +79,6 @@ if [ -e /vm/modules/kvm.ko ]; then
 	kill $!
 	wait $! || :
 fi
-# Up to 65536 it is done without bpf_loop().
-status loops mmuscope subscribers --json --max 65536
 status exactly mmuscope subscribers --json --max 100
 status cut mmuscope subscribers --json --max 99
 echo 2 > /proc/sys/kernel/kptr_restrict
@@ -101,8 +99,7 @@ END
 	is "$kernel: two mirrors of a second one" "$(rows_of $kernel two)" "$(row A 1; row B 2)"
 	is "$kernel: threads and those who share their memory count once" "$(rows_of $kernel all)" \
 		"$(row A 1; row B 2; row C 2; row D 100; row E 1)"
-	for name in one two all loops exactly kernel-thread self; do quiet $kernel $name 0; done
-	is "$kernel: the loops of older kernels say the same" "$(rows_of $kernel loops)" "$(rows_of $kernel all)"
+	for name in one two all exactly kernel-thread self; do quiet $kernel $name 0; done
 	is "$kernel: as many as --max are not too many" "$(rows_of $kernel exactly)" "$(rows_of $kernel all)"
 	for letter in A:1 B:2 C:2 D:100 E:1 F:1; do
 		quiet $kernel pid-${letter%:*} 0
@@ -207,13 +204,10 @@ trap "rm -f mirror" EXIT
 ./mirror opens:10000 say:ready wait:/nowhere > said 2>&1 & echo "A $!" > pids
 wait_for grep -q ready said
 status many mmuscope subscribers --json
-status many-loops mmuscope subscribers --json --max 65536
 status many-cut mmuscope subscribers --json --max 9999
 END
-for name in many many-loops; do
-	quiet patched $name 0
-	is "$name: 10,000 intervals" "$(rows_of patched $name)" "$(row A 10000)"
-done
+quiet patched many 0
+is "many: 10,000 intervals" "$(rows_of patched many)" "$(row A 10000)"
 quiet patched many-cut 3
 is "many-cut: one fewer" "$(rows_of patched many-cut)" "$(row A 9999)"
 done_testing

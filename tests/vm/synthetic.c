@@ -277,7 +277,7 @@ static void load(void)
 							BPF_PROG_TYPE_RAW_TRACEPOINT);
 	*(struct mmuscope_config *)&skel->rodata->cfg = (struct mmuscope_config){
 		.scope = SCOPE_PROCESS, .tgid = (u32)getpid(), .row_shift = ROW_SHIFT,
-		.latency = 1, .task_storage = 1, .has_loop = 1, .slots = 1, .direct = 1,
+		.latency = 1, .task_storage = 1, .slots = 1, .direct = 1,
 		.cpus = (u32)cpu_count,
 	};
 	if (has("nouveau", "nvkm_vmm_map"))
