@@ -28,6 +28,9 @@ struct dmirror_cmd {
 #define DMIRROR_READ _IOWR('H', 0x00, struct dmirror_cmd)
 #define DMIRROR_WRITE _IOWR('H', 0x01, struct dmirror_cmd)
 #define DMIRROR_MIGRATE _IOWR('H', 0x02, struct dmirror_cmd)
+/* Since 6.19. */
+#define DMIRROR_FLAGS _IOWR('H', 0x08, struct dmirror_cmd)
+#define DMIRROR_FLAG_FAIL_ALLOC 1
 
 /* 5.10 creates no device nodes: make a private one for the time of the open. */
 static int open_by_major(unsigned int index)
@@ -163,4 +166,14 @@ int dmirror__migrate_to_device(struct dmirror *d, void *addr, void *buffer, size
 			       struct dmirror_result *result)
 {
 	return call(d, DMIRROR_MIGRATE, addr, buffer, npages, result);
+}
+
+int dmirror__fail_alloc(struct dmirror *d)
+{
+	/* The flags are in `npages`; the address must be there for the check of every call. */
+	struct dmirror_cmd cmd = { .npages = DMIRROR_FLAG_FAIL_ALLOC };
+
+	if (kernel_info__version() < 6019)
+		return -ENOTTY;
+	return ioctl(d->fd, DMIRROR_FLAGS, &cmd) ? -errno : 0;
 }

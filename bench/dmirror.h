@@ -49,5 +49,10 @@ int dmirror__write(struct dmirror *d, void *addr, void *buffer, size_t npages,
 		   struct dmirror_result *result);
 int dmirror__migrate_to_device(struct dmirror *d, void *addr, void *buffer, size_t npages,
 			       struct dmirror_result *result);
+/*
+ * The device's next allocation of a huge page fails, and it takes small ones
+ * (HMM_DMIRROR_FLAG_FAIL_ALLOC, since 6.19). 0 or -errno: -ENOTTY before.
+ */
+int dmirror__fail_alloc(struct dmirror *d);
 
 #endif

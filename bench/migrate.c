@@ -5,36 +5,34 @@
  * In the formulas N is the pages, r those that live on the device already, f
  * the first of them, C the pages of one migrate_vma_setup() and F those of one
  * hmm_range_fault() (dmirror_migrate_to_device(), dmirror_fault() in
- * lib/test_hmm.c); A, S, H and O are the kernel's, see variants.h.
+ * lib/test_hmm.c); A, S, H, O and P are the kernel's, see variants.h.
  */
+#include "migrate.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "variants.h"
-#include "workload.h"
-
-static __u64 chunks(size_t pages, unsigned int chunk)
+__u64 migrate__chunks(size_t pages, unsigned int chunk)
 {
 	return (pages + chunk - 1) / chunk;
 }
 
-static void expect(struct expectation *e, const char *formula, __u64 value)
+void migrate__expect(struct expectation *e, const char *formula, __u64 value)
 {
 	e->formula = formula;
 	e->known = true;
 	e->value = value;
 }
 
-/* For what the series changed; a kernel of which nothing is known has no formula. */
-static void expect_of(const struct run *run, struct expectation *e, const char *formula,
-		      __u64 value)
+void migrate__expect_of(const struct run *run, struct expectation *e, const char *formula,
+			__u64 value)
 {
 	e->formula = formula;
 	e->known = run->variant;
 	e->value = run->variant ? value : 0;
 }
 
-static const struct variant *variant_of(const struct run *run)
+const struct variant *migrate__variant(const struct run *run)
 {
 	static const struct variant unknown;
 
@@ -72,7 +70,7 @@ static int prepare_mixed(struct run *run)
  * The migration's own read-back fails with ENOENT where mappings of resident
  * pages were dropped: the effect under study on an unpatched kernel.
  */
-static int step_migrate(struct run *run, struct sample *sample)
+int migrate__step_migrate(struct run *run, struct sample *sample)
 {
 	struct sample_step *step = sample__step(sample, "migrate");
 	__u64 start;
@@ -89,7 +87,7 @@ static int step_migrate(struct run *run, struct sample *sample)
 	return err && err != -ENOENT ? run__failed(run, "migrating the range", err) : 0;
 }
 
-static int step_read(struct run *run, struct sample *sample)
+int migrate__step_read(struct run *run, struct sample *sample)
 {
 	struct sample_step *step = sample__step(sample, "read");
 	__u64 start;
@@ -108,12 +106,12 @@ static int step_read(struct run *run, struct sample *sample)
 
 static int measure_mixed(struct run *run, struct sample *sample)
 {
-	int err = step_migrate(run, sample);
+	int err = migrate__step_migrate(run, sample);
 
-	return err ? err : step_read(run, sample);
+	return err ? err : migrate__step_read(run, sample);
 }
 
-static int verify_both(struct run *run)
+int migrate__verify(struct run *run)
 {
 	int err = run__check(run, run->buffer, "the device");
 
@@ -124,22 +122,22 @@ static int verify_both(struct run *run)
 static void expected_mixed(const struct run *run, struct expectation out[EXPECT_MAX])
 {
 	__u64 n = run->params.pages, r = run->resident_pages, f = run->first_resident;
-	__u64 c = chunks(n, run->device.chunk_pages);
-	__u64 refaults = r ? chunks(n - f, run->device.fault_pages) : 0;
-	const struct variant *v = variant_of(run);
+	__u64 c = migrate__chunks(n, run->device.chunk_pages);
+	__u64 refaults = r ? migrate__chunks(n - f, run->device.fault_pages) : 0;
+	const struct variant *v = migrate__variant(run);
 	__u64 a = v->acts;
 
-	expect(&out[EXPECT_NOTIFICATIONS], "ceil(N/C)", c);
-	expect(&out[EXPECT_DELIVERED], "ceil(N/C)", c);
-	expect_of(run, &out[EXPECT_PERFORMED], "A ceil(N/C)", a * c);
-	expect_of(run, &out[EXPECT_SKIPPED], "(1 - A) ceil(N/C)", (1 - a) * c);
-	expect_of(run, &out[EXPECT_AVOIDABLE], "O A ceil(N/C)", v->avoidable * a * c);
-	expect_of(run, &out[EXPECT_PAGES_PERFORMED], "A N", a * n);
-	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
-	expect(&out[EXPECT_COLLECTED], "N - r", n - r);
-	expect(&out[EXPECT_MIGRATED], "N - r", n - r);
-	expect_of(run, &out[EXPECT_EXCESS], "A r", a * r);
-	expect_of(run, &out[EXPECT_REFAULTS], "A ceil((N - f)/F), 0 where r = 0", a * refaults);
+	migrate__expect(&out[EXPECT_NOTIFICATIONS], "ceil(N/C)", c);
+	migrate__expect(&out[EXPECT_DELIVERED], "ceil(N/C)", c);
+	migrate__expect_of(run, &out[EXPECT_PERFORMED], "A ceil(N/C)", a * c);
+	migrate__expect_of(run, &out[EXPECT_SKIPPED], "(1 - A) ceil(N/C)", (1 - a) * c);
+	migrate__expect_of(run, &out[EXPECT_AVOIDABLE], "O A ceil(N/C)", v->avoidable * a * c);
+	migrate__expect_of(run, &out[EXPECT_PAGES_PERFORMED], "A N", a * n);
+	migrate__expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
+	migrate__expect(&out[EXPECT_COLLECTED], "N - r", n - r);
+	migrate__expect(&out[EXPECT_MIGRATED], "N - r", n - r);
+	migrate__expect_of(run, &out[EXPECT_EXCESS], "A r", a * r);
+	migrate__expect_of(run, &out[EXPECT_REFAULTS], "A ceil((N - f)/F), 0 where r = 0", a * refaults);
 }
 
 const struct workload workload_migrate_mixed = {
@@ -149,21 +147,17 @@ const struct workload workload_migrate_mixed = {
 	.uses_resident = true,
 	.prepare = prepare_mixed,
 	.measure = measure_mixed,
-	.verify = verify_both,
+	.verify = migrate__verify,
 	.expected = expected_mixed,
 };
 
 /* ---- to the device and back by CPU faults ---- */
 
-static int measure_pingpong(struct run *run, struct sample *sample)
+int migrate__step_fault_back(struct run *run, struct sample *sample)
 {
-	struct sample_step *step;
-	int err = step_migrate(run, sample);
+	struct sample_step *step = sample__step(sample, "fault_back");
 	__u64 start, sum = 0;
 
-	if (err)
-		return err;
-	step = sample__step(sample, "fault_back");
 	run__count(run, true);
 	start = run__clock();
 	for (size_t page = 0; page < run->params.pages; page++)
@@ -174,23 +168,30 @@ static int measure_pingpong(struct run *run, struct sample *sample)
 	return 0;
 }
 
+static int measure_pingpong(struct run *run, struct sample *sample)
+{
+	int err = migrate__step_migrate(run, sample);
+
+	return err ? err : migrate__step_fault_back(run, sample);
+}
+
 static void expected_pingpong(const struct run *run, struct expectation out[EXPECT_MAX])
 {
-	__u64 n = run->params.pages, c = chunks(n, run->device.chunk_pages);
-	const struct variant *v = variant_of(run);
+	__u64 n = run->params.pages, c = migrate__chunks(n, run->device.chunk_pages);
+	const struct variant *v = migrate__variant(run);
 	__u64 a = v->acts;
 
-	expect(&out[EXPECT_NOTIFICATIONS], "ceil(N/C) + N", c + n);
-	expect(&out[EXPECT_DELIVERED], "ceil(N/C) + N", c + n);
-	expect_of(run, &out[EXPECT_PERFORMED], "A (ceil(N/C) + N)", a * (c + n));
-	expect_of(run, &out[EXPECT_SKIPPED], "(1 - A) (ceil(N/C) + N)", (1 - a) * (c + n));
-	expect_of(run, &out[EXPECT_AVOIDABLE], "O A (ceil(N/C) + N)", v->avoidable * a * (c + n));
-	expect_of(run, &out[EXPECT_PAGES_PERFORMED], "2 A N", 2 * a * n);
-	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C) + N", c + n);
-	expect(&out[EXPECT_COLLECTED], "2 N", 2 * n);
-	expect(&out[EXPECT_MIGRATED], "2 N", 2 * n);
-	expect(&out[EXPECT_EXCESS], "0", 0);
-	expect(&out[EXPECT_REFAULTS], "0", 0);
+	migrate__expect(&out[EXPECT_NOTIFICATIONS], "ceil(N/C) + N", c + n);
+	migrate__expect(&out[EXPECT_DELIVERED], "ceil(N/C) + N", c + n);
+	migrate__expect_of(run, &out[EXPECT_PERFORMED], "A (ceil(N/C) + N)", a * (c + n));
+	migrate__expect_of(run, &out[EXPECT_SKIPPED], "(1 - A) (ceil(N/C) + N)", (1 - a) * (c + n));
+	migrate__expect_of(run, &out[EXPECT_AVOIDABLE], "O A (ceil(N/C) + N)", v->avoidable * a * (c + n));
+	migrate__expect_of(run, &out[EXPECT_PAGES_PERFORMED], "2 A N", 2 * a * n);
+	migrate__expect(&out[EXPECT_MIGRATIONS], "ceil(N/C) + N", c + n);
+	migrate__expect(&out[EXPECT_COLLECTED], "2 N", 2 * n);
+	migrate__expect(&out[EXPECT_MIGRATED], "2 N", 2 * n);
+	migrate__expect(&out[EXPECT_EXCESS], "0", 0);
+	migrate__expect(&out[EXPECT_REFAULTS], "0", 0);
 }
 
 const struct workload workload_migrate_pingpong = {
@@ -198,7 +199,7 @@ const struct workload workload_migrate_pingpong = {
 	.summary = "migrate a range to the device, then let CPU faults bring every page back",
 	.prepare = prepare_mixed,
 	.measure = measure_pingpong,
-	.verify = verify_both,
+	.verify = migrate__verify,
 	.expected = expected_pingpong,
 };
 
@@ -221,22 +222,23 @@ static int verify_holes(struct run *run)
 /* The second notification, in migrate_vma_pages(), is the one patch 6 wanted to drop. */
 static void expected_holes(const struct run *run, struct expectation out[EXPECT_MAX])
 {
-	__u64 n = run->params.pages, c = chunks(n, run->device.chunk_pages);
+	__u64 n = run->params.pages, c = migrate__chunks(n, run->device.chunk_pages);
 
-	const struct variant *v = variant_of(run);
+	const struct variant *v = migrate__variant(run);
 	__u64 sent = 1 + v->holes, acts = v->acts + v->holes_acts;
 
-	expect_of(run, &out[EXPECT_NOTIFICATIONS], "(1 + S) ceil(N/C)", sent * c);
-	expect_of(run, &out[EXPECT_DELIVERED], "(1 + S) ceil(N/C)", sent * c);
-	expect_of(run, &out[EXPECT_PERFORMED], "(A + H) ceil(N/C)", acts * c);
-	expect_of(run, &out[EXPECT_SKIPPED], "(1 + S - A - H) ceil(N/C)", (sent - acts) * c);
-	expect_of(run, &out[EXPECT_AVOIDABLE], "O (A + H) ceil(N/C)", v->avoidable * acts * c);
-	expect_of(run, &out[EXPECT_PAGES_PERFORMED], "(A + H) N", acts * n);
-	expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
-	expect(&out[EXPECT_COLLECTED], "N", n);
-	expect(&out[EXPECT_MIGRATED], "N", n);
-	expect_of(run, &out[EXPECT_EXCESS], "A H N", v->acts * v->holes_acts * n);
-	expect(&out[EXPECT_REFAULTS], "0", 0);
+	migrate__expect_of(run, &out[EXPECT_NOTIFICATIONS], "(1 + S) ceil(N/C)", sent * c);
+	migrate__expect_of(run, &out[EXPECT_DELIVERED], "(1 + S) ceil(N/C)", sent * c);
+	migrate__expect_of(run, &out[EXPECT_PERFORMED], "(A + H) ceil(N/C)", acts * c);
+	migrate__expect_of(run, &out[EXPECT_SKIPPED], "(1 + S - A - H) ceil(N/C)", (sent - acts) * c);
+	migrate__expect_of(run, &out[EXPECT_AVOIDABLE], "(O A + P H) ceil(N/C)",
+		  (v->avoidable * v->acts + v->holes_avoidable * v->holes_acts) * c);
+	migrate__expect_of(run, &out[EXPECT_PAGES_PERFORMED], "(A + H) N", acts * n);
+	migrate__expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
+	migrate__expect(&out[EXPECT_COLLECTED], "N", n);
+	migrate__expect(&out[EXPECT_MIGRATED], "N", n);
+	migrate__expect_of(run, &out[EXPECT_EXCESS], "A H N", v->acts * v->holes_acts * n);
+	migrate__expect(&out[EXPECT_REFAULTS], "0", 0);
 }
 
 const struct workload workload_migrate_holes = {

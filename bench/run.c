@@ -52,6 +52,29 @@ int run__map(struct run *run)
 	return 0;
 }
 
+int run__map_huge(struct run *run)
+{
+	size_t size = run->params.pages * PAGE_BYTES, huge = HUGE_PAGES * PAGE_BYTES;
+	size_t room = size + huge + 2 * PAGE_BYTES, before, after;
+	unsigned char *area;
+
+	area = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (area == MAP_FAILED)
+		return -errno;
+	/* As above, one guard page on either side is kept. */
+	before = (huge - ((unsigned long)area + PAGE_BYTES) % huge) % huge;
+	after = room - before - size - 2 * PAGE_BYTES;
+	if (before)
+		munmap(area, before);
+	run->range = area + before + PAGE_BYTES;
+	if (after)
+		munmap(run->range + size + PAGE_BYTES, after);
+	if (mprotect(run->range, size, PROT_READ | PROT_WRITE) ||
+	    madvise(run->range, size, MADV_HUGEPAGE))
+		return -errno;
+	return 0;
+}
+
 void *run__map_buffer(size_t size)
 {
 	void *buffer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -21,7 +21,7 @@ static const char *const metric_names[EXPECT_MAX] = {
 	[EXPECT_AVOIDABLE] = "avoidable",	  [EXPECT_PAGES_PERFORMED] = "pages_performed",
 	[EXPECT_MIGRATIONS] = "migrations",	  [EXPECT_COLLECTED] = "collected",
 	[EXPECT_MIGRATED] = "migrated",		  [EXPECT_EXCESS] = "excess",
-	[EXPECT_REFAULTS] = "refaults",
+	[EXPECT_REFAULTS] = "refaults",		  [EXPECT_COMPOUND] = "compound",
 };
 
 const struct workload *workload__find(const char *name)
@@ -48,6 +48,7 @@ static void measured(const struct snapshot *snap, __u64 value[EXPECT_MAX])
 	value[EXPECT_MIGRATED] = s.migrated;
 	value[EXPECT_EXCESS] = s.excess;
 	value[EXPECT_REFAULTS] = s.faults;
+	value[EXPECT_COMPOUND] = s.compound;
 }
 
 /* One parameter set's run. */
@@ -130,7 +131,7 @@ static json_t *ours_json(const struct snapshot *snap)
 	struct snapshot_sums s;
 
 	snapshot__sum(snap, &s);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "notifications", (json_int_t)s.notifications, "delivered",
 			 (json_int_t)s.delivered, "performed",
 			 (json_int_t)s.outcome[OUTCOME_PERFORMED], "skipped",
@@ -140,7 +141,8 @@ static json_t *ours_json(const struct snapshot *snap)
 			 (json_int_t)s.avoidable, "pages_performed",
 			 (json_int_t)s.pages_performed, "migrations", (json_int_t)s.migrations,
 			 "collected", (json_int_t)s.collected, "migrated", (json_int_t)s.migrated,
-			 "excess", (json_int_t)s.excess, "refaults", (json_int_t)s.faults);
+			 "compound", (json_int_t)s.compound, "excess", (json_int_t)s.excess,
+			 "refaults", (json_int_t)s.faults);
 }
 
 /* Keeps the sample, and holds every iteration against the formulas by itself. */
@@ -401,11 +403,18 @@ enum status bench__run(const struct bench_options *o, json_t **doc)
 	int err;
 
 	*doc = NULL;
+	if (kernel_info__version() < o->workload->since) {
+		msg("%s needs Linux %d.%d or later, this is %s; run it on such a kernel.",
+		    o->workload->name, o->workload->since / 1000, o->workload->since % 1000,
+		    kernel_info__release());
+		return STATUS_UNAVAILABLE;
+	}
 	/*
 	 * Where huge pages are for all, khugepaged would make some of the workload's
 	 * memory, each with a notification, in its own time.
 	 */
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (!o->workload->huge)
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	err = session__open(&s, &so);
 	err = err ? err : session__load(s);
 	err = err ? err : session__attach(s);

@@ -37,6 +37,7 @@ enum expected_metric {
 	EXPECT_MIGRATED,
 	EXPECT_EXCESS,
 	EXPECT_REFAULTS,
+	EXPECT_COMPOUND,
 	EXPECT_MAX,
 };
 
@@ -109,6 +110,8 @@ struct workload {
 	const char *name;
 	const char *summary;
 	bool uses_resident;
+	bool huge;		/* of huge pages: --pages is a multiple of HUGE_PAGES */
+	int since;		/* kernel_info__version() from which it is possible; 0: any */
 	const struct workload_device *device;	/* NULL: a mirror of test_hmm */
 	/* Operations that not every machine can do, NULL at the end; each a parameter, 0 or 1. */
 	const char *optional[OPTIONAL_MAX + 1];
@@ -127,6 +130,7 @@ extern const size_t workload_count;
 /* ---- for workloads ---- */
 
 #define PAGE_BYTES 4096UL
+#define HUGE_PAGES 512UL
 
 /* Counting on for this run's process; no effect while warming up. */
 void run__count(struct run *run, bool on);
@@ -136,6 +140,11 @@ __u64 run__clock(void);
 struct sample_step *sample__step(struct sample *sample, const char *name);
 /* Maps params.pages fresh pages, no huge ones, alone in their mapping. 0 or -errno. */
 int run__map(struct run *run);
+/*
+ * The same in huge pages, params.pages being a multiple of HUGE_PAGES, which begin where
+ * a huge page does; none of it is there yet. -EINVAL: no CONFIG_TRANSPARENT_HUGEPAGE.
+ */
+int run__map_huge(struct run *run);
 void run__unmap(struct run *run);
 /* Pages of their own: nothing is left of the mapping if their flags change. NULL: no memory. */
 void *run__map_buffer(size_t size);

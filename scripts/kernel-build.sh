@@ -4,8 +4,8 @@
 #
 # Builds a kernel with kernel/config, what kernel/config-LINE adds, and the patches
 # of kernel/patches/LINE, unless the cache has it already, and prints the folder
-# that holds it: bzImage, modules/ (with those of kernel/module), hmm-tests,
-# vmlinux.btf, System.map, config, and a manifest with the checksums of all that
+# that holds it: bzImage, modules/ (with those of kernel/module), hmm-tests (not of
+# 5.10), vmlinux.btf, System.map, config, and a manifest with the checksums of all that
 # went in and came out.
 #
 #   --line LINE       the series of kernels: 5.10, 6.1, 6.12 or 7.2
@@ -346,7 +346,8 @@ collect() {
 		strip --strip-debug -o "$new/modules/$(basename "$module")" "$module"
 	done < <(find "$obj" "$work/module" -name '*.ko' 2> /dev/null)
 	for test in "$tree"/tools/testing/selftests/{vm,mm}/hmm-tests.c; do
-		[ -f "$test" ] || continue
+		# Those of 5.10 want a library that nothing else here does.
+		[ -f "$test" ] && ! grep -q '<hugetlbfs.h>' "$test" || continue
 		sources=("$test") includes=(-idirafter "$tree")
 		# It has helpers since 7.1 or so, which need the headers of this very kernel.
 		if grep -q hugepage_settings.h "$test"; then

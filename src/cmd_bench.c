@@ -365,6 +365,9 @@ int cmd_bench(int argc, char **argv)
 		o.resident[0] = 0;
 		o.resident_count = 1;
 	}
+	if (o.workload && o.workload->huge && o.params.pages % HUGE_PAGES)
+		return usage_error("%s takes huge pages: --pages must be a multiple of %lu, got %zu.",
+				   name, HUGE_PAGES, o.params.pages);
 	/* Before the work: a bad path must not cost a run. */
 	out = path ? open_output(path) : stdout;
 	if (!out) {

@@ -10,7 +10,7 @@
 #include <sys/utsname.h>
 #include <zlib.h>
 
-static const char *release(void)
+const char *kernel_info__release(void)
 {
 	static struct utsname u;
 
@@ -22,7 +22,7 @@ static const char *release(void)
 const char *kernel_info__variant(void)
 {
 	static const char tag[] = "-mmuscope-";
-	const char *at = strstr(release(), tag);
+	const char *at = strstr(kernel_info__release(), tag);
 
 	return at ? at + strlen(tag) : "";
 }
@@ -31,7 +31,7 @@ int kernel_info__version(void)
 {
 	int major = 0, minor = 0;
 
-	sscanf(release(), "%d.%d", &major, &minor);
+	sscanf(kernel_info__release(), "%d.%d", &major, &minor);
 	return major * 1000 + minor;
 }
 
@@ -71,7 +71,7 @@ static json_t *config_sha256(void)
 	int n;
 
 	if (!f) {
-		snprintf(path, sizeof(path), "/boot/config-%.64s", release());
+		snprintf(path, sizeof(path), "/boot/config-%.64s", kernel_info__release());
 		f = gzopen(path, "rb");
 	}
 	if (!f)

@@ -17,6 +17,9 @@ json_t *kernel_info__json(void);
  * instruction (scripts/vm-run.sh --icount), else "ns". Static string. */
 const char *kernel_info__clock(void);
 
+/* As uname -r says it. Static buffer. */
+const char *kernel_info__release(void);
+
 /* MAJOR * 1000 + MINOR of the running kernel, 6.1 -> 6001. */
 int kernel_info__version(void);
 

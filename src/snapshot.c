@@ -167,6 +167,7 @@ void snapshot__sum(const struct snapshot *snap, struct snapshot_sums *s)
 			s->asked += r->count[MIGRATION_PAGES];
 			s->collected += r->count[MIGRATION_COLLECTED];
 			s->migrated += r->count[MIGRATION_MIGRATED];
+			s->compound += r->count[MIGRATION_COMPOUND];
 			s->excess += r->count[MIGRATION_EXCESS];
 			if (r->key.direction < DIR_MAX)
 				s->migration_time[r->key.direction] += r->count[MIGRATION_TIME];

@@ -48,7 +48,7 @@ struct snapshot_sums {
 	__u64 avoidable, avoidable_pages;
 	/* Inside migrations and of no owner: what no driver can decline. */
 	__u64 ownerless, ownerless_pages;
-	__u64 migrations, asked, collected, migrated, excess;
+	__u64 migrations, asked, collected, migrated, compound, excess;
 	__u64 migration_time[DIR_MAX];	/* ns */
 	__u64 faults, fault_pages, fault_retries;
 };

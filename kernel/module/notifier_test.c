@@ -25,6 +25,11 @@
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 #define HAVE_TWO_PASSES
 #endif
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#define owner_of(range) ((range)->migrate_pgmap_owner)
+#else
+#define owner_of(range) ((range)->owner)
+#endif
 
 static ulong start;
 module_param(start, ulong, 0400);
@@ -122,10 +127,11 @@ static const struct mmu_interval_notifier_ops *ops_of(u32 kind)
 static int add(struct test_file *file, const struct notifier_test_add *a)
 {
 	const struct mmu_interval_notifier_ops *ops = ops_of(a->kind);
+	u64 n;
 
 	if (!ops)
 		return -EOPNOTSUPP;
-	for (u64 n = 0; n < a->count; n++) {
+	for (n = 0; n < a->count; n++) {
 		struct test_interval *i = kzalloc(sizeof(*i), GFP_KERNEL);
 		int err;
 
@@ -164,7 +170,7 @@ static noinline int notifier_test_send(struct test_file *file,
 	u->range.start = n->start;
 	u->range.end = n->end;
 	u->range.event = n->event;
-	u->range.owner = (void *)n->owner;
+	owner_of(&u->range) = (void *)n->owner;
 	u->range.flags = n->flags & NOTIFIER_TEST_NONBLOCK ? 0 : MMU_NOTIFIER_RANGE_BLOCKABLE;
 	err = range_start(&u->range);
 	if (err) {

@@ -13,6 +13,7 @@ shares=0,25,50,75,100
 # and of a part of the series there is less to see.
 sizes() {
 	case $1-$2 in
+	*-thp*) echo 1536x23 ;;
 	patched-mmops | unpatched-mmops) echo 23x97 997x23 ;;
 	patched-* | unpatched-*) echo 23x997 997x23 ;;
 	*-mmops) ;;
@@ -20,6 +21,8 @@ sizes() {
 	esac
 }
 workloads="migrate-mixed migrate-pingpong migrate-holes mmops"
+# Huge pages of a device are there since 6.19.
+[ "$LINE" != 7.2 ] || workloads+=" migrate-thp migrate-thp-split"
 
 up() { echo $((($1 + $2 - 1) / $2)); }
 
@@ -48,15 +51,18 @@ first_resident() { # PAGES RESIDENT
 variants='patched unpatched no-optin patch6 no-event no-hole-owner'
 declare -A does=([patched]='0 1 0 0' [unpatched]='1 1 1 0' [no-optin]='1 1 1 1' [patch6]='0 0 0 0'
 	[no-event]='1 1 1 0' [no-hole-owner]='0 1 1 0')
+# Before 5.11 the one for holes is a CLEAR without an owner.
+[ "$LINE" != 5.10 ] || does[patched]='0 1 1 0'
 of_variant() { read -r acts holes holes_act avoidable <<< "${does[$1]}"; }
 
 # one_iteration NOTIFICATIONS PERFORMED PAGES_PERFORMED MIGRATIONS COLLECTED EXCESS REFAULTS
+#	[AVOIDABLE] [COMPOUND]
 one_iteration() {
 	jq -n --argjson n "$1" --argjson p "$2" --argjson pp "$3" --argjson m "$4" --argjson c "$5" \
-		--argjson e "$6" --argjson r "$7" --argjson a "$avoidable" '{notifications: $n,
+		--argjson e "$6" --argjson r "$7" --argjson a "${8:-$((avoidable * $2))}" --argjson h "${9:-0}" '{notifications: $n,
 		delivered: $n, performed: $p, skipped: ($n - $p), failed: 0, undetermined: 0,
-		avoidable: ($a * $p), pages_performed: $pp, migrations: $m, collected: $c,
-		migrated: $c, excess: $e, refaults: $r}'
+		avoidable: $a, pages_performed: $pp, migrations: $m, collected: $c,
+		migrated: $c, compound: $h, excess: $e, refaults: $r}'
 }
 
 ledgers() { # [STEP CPAGES FAULTS ERRNO]...
@@ -66,7 +72,9 @@ ledgers() { # [STEP CPAGES FAULTS ERRNO]...
 	done | jq -s add
 }
 
-sound='.results | all(.[]; (.checks | length == 11 and all(.[]; .holds == true and .expected == .measured))
+# The huge entries are a metric of the workloads that have any.
+sound='.results | all(.[]; (.workload.name | if test("thp") then 12 else 11 end) as $metrics
+	| (.checks | length == $metrics and all(.[]; .holds == true and .expected == .measured))
 	and (.stat.invariants | length >= 6 and all(.[]; .holds == true))
 	and .stat.lost == {events: 0, counters: 0, recursion: 0})'
 
@@ -86,6 +94,7 @@ check() {
 		avoidable: [\$s.callbacks[].avoidable],
 		pages_performed: [\$s.callbacks[].pages_performed], migrations: [\$s.migrations[].calls],
 		collected: [\$s.migrations[].collected], migrated: [\$s.migrations[].migrated],
+		compound: [\$s.migrations[].compound],
 		excess: [\$s.migrations[].excess], refaults: [\$s.faults.calls]} | map_values(add // 0)
 		| . == (\$e | map_values(. * $iterations))" --argjson e "$expected"
 	json "$name: formulas and invariants hold, nothing is lost" "$file" "$sound"
@@ -95,6 +104,7 @@ check() {
 event_of() { # VARIANT PHASE
 	case $1-$2 in
 	unpatched-* | no-event-* | no-hole-owner-pages) echo CLEAR ;;
+	*-pages) [ "$LINE" = 5.10 ] && echo CLEAR || echo MIGRATE ;;
 	*) echo MIGRATE ;;
 	esac
 }
@@ -148,21 +158,55 @@ check_pingpong() { # VARIANT PAGES ITERATIONS
 }
 
 check_holes() { # VARIANT PAGES ITERATIONS
-	local variant=$1 n=$2 iterations=$3 chunks performed file name
+	local variant=$1 n=$2 iterations=$3 chunks performed avoided file name
 
 	name="$variant: migrate-holes, $n pages, $iterations iterations"
 	file=$tmp/$variant/migrate-holes-${n}x$iterations.json
 	chunks=$(up "$n" "$CHUNK_PAGES")
 	performed=$((acts + holes_act))
+	avoided=$((avoidable * (acts + ($(event_of "$variant" pages | grep -c MIGRATE) * holes_act))))
 	check "$name" "$file" 0 "$iterations" \
 		"$(one_iteration $(((1 + holes) * chunks)) $((performed * chunks)) $((performed * n)) "$chunks" \
-			"$n" $((acts * holes_act * n)) 0)" "$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
+			"$n" $((acts * holes_act * n)) 0 $((avoided * chunks)))" "$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
 	json "$name: one notification in setup, $holes in pages" "$file" '.results[0].stat.notifications
 		| map({(.phase): {event, calls, pages}}) | add == {
 		setup: {event: $e, calls: $c, pages: $p}} + if $h == 1 then
 		{pages: {event: $f, calls: $c, pages: $p}} else {} end' \
 		--arg e "$(event_of "$variant" setup)" --arg f "$(event_of "$variant" pages)" \
 		--argjson h "$holes" --argjson c $((chunks * iterations)) --argjson p $((n * iterations))
+}
+
+check_thp() { # VARIANT PAGES ITERATIONS
+	local variant=$1 n=$2 iterations=$3 t=$(($2 / 512)) file name
+
+	name="$variant: migrate-thp, $n pages, $iterations iterations"
+	file=$tmp/$variant/migrate-thp-${n}x$iterations.json
+	check "$name" "$file" 0 "$iterations" \
+		"$(one_iteration $((2 * t)) $((2 * acts * t)) $((2 * acts * n)) $((2 * t)) $((2 * n)) 0 0 \
+			$((2 * avoidable * acts * t)) $((2 * t)))" "$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
+	json "$name: each huge page is an entry, and named" "$file" '.results[0].stat.migrations
+		| map({direction, select, calls, pages, migrated, compound}) | sort == [
+		{direction: "to_device", select: ["system", "compound"]},
+		{direction: "to_system", select: ["device_private", "compound"]}
+		| . + {calls: $c, pages: $p, migrated: $p, compound: $c}]' \
+		--argjson c $((t * iterations)) --argjson p $((n * iterations))
+}
+
+# The first huge page goes in 512 pieces and comes back so, one fault each.
+check_thp-split() { # VARIANT PAGES ITERATIONS
+	local variant=$1 n=$2 iterations=$3 t=$(($2 / 512)) file name calls
+
+	name="$variant: migrate-thp-split, $n pages, $iterations iterations"
+	file=$tmp/$variant/migrate-thp-split-${n}x$iterations.json
+	calls=$((t + t - 1 + 512))
+	check "$name" "$file" 0 "$iterations" \
+		"$(one_iteration $((calls + 1)) $((acts * calls + 1)) $((2 * acts * n + 512)) $calls $((2 * n)) \
+			$((512 * acts)) 0 $((avoidable * acts * calls)) $((2 * (t - 1))))" \
+		"$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
+	json "$name: the split is a CLEAR without an owner, and acted on" "$file" '.results[0].stat
+		| [.notifications, .callbacks] | all(.[]; map(select(.phase == "pages") | {event, pages,
+		calls: (.calls // .delivered), acted: (.performed // .calls)})
+		== [{event: "CLEAR", pages: (512 * $i), calls: $i, acted: $i}])' --argjson i "$iterations"
 }
 
 # How many mappings a fork copies is the C library's business and may grow with the
@@ -177,7 +221,7 @@ check_mmops() { # VARIANT PAGES ITERATIONS
 		| .notifications >= $n + 7 and .notifications < $n + 45 and .pages_performed > 7 * $n
 		and del(.pages_performed) == {notifications, delivered: .notifications,
 		performed: .notifications, skipped: 0, failed: 0, undetermined: 0, avoidable: 0, migrations: 0,
-		collected: 0, migrated: 0, excess: 0, refaults: 0}))' --argjson i "$iterations" --argjson n "$n"
+		collected: 0, migrated: 0, compound: 0, excess: 0, refaults: 0}))' --argjson i "$iterations" --argjson n "$n"
 	json "$name: by event, all outside" "$file" '.results[0]
 		| ([.samples[].ours.notifications - $n - 5] | add) as $v
 		| ([.samples[].ours.pages_performed - 6 * $n] | add) as $vp

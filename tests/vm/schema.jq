@@ -89,7 +89,7 @@ def sample: fields("samples[]"; {iteration: "int", times: "object", ours: "objec
 	(.times[] | select(int | not) | "samples[].times has \(tojson)"),
 	(.ours | fields("samples[].ours"; {notifications: "int", delivered: "int", performed: "int",
 		skipped: "int", failed: "int", undetermined: "int", avoidable: "int", pages_performed: "int",
-		migrations: "int", collected: "int", migrated: "int", excess: "int", refaults: "int"})),
+		migrations: "int", collected: "int", migrated: "int", compound: "int", excess: "int", refaults: "int"})),
 	(.driver[] | fields("samples[].driver[]"; {cpages: "int?", faults: "int?", errno: "int",
 		call: "int"}));
 

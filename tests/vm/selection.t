@@ -34,7 +34,7 @@ json "each device is an owner of its own" "$out/two.json" '
 	and ([.[] | select(.collected == 0) | .owner] | unique | length == 1)'
 json "who asks for huge pages says so, from 6.19 on" "$out/two.json" \
 	'[.migrations[] | select(.direction == "to_device") | .select | index("compound") != null] == [$c, $c]' \
-	--argjson c "$([ "$LINE" = 6.1 ] && echo false || echo true)"
+	--argjson c "$([ "$LINE" = 7.2 ] && echo true || echo false)"
 json "an eviction selects nothing" "$out/two.json" \
 	'[.migrations[] | select(.direction == "evict") | .select] | unique == [[]]'
 like "the table" "$(cat "$out/table.stdout")" \
