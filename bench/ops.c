@@ -235,6 +235,8 @@ void ops__expect(struct expectation out[EXPECT_MAX], const char *calls_formula, 
 {
 	for (int m = 0; m < EXPECT_MAX; m++)
 		out[m] = (struct expectation){ "0", true, 0 };
+	/* Only workloads of huge pages have any. */
+	out[EXPECT_COMPOUND] = (struct expectation){};
 	out[EXPECT_NOTIFICATIONS] = (struct expectation){ calls_formula, true, calls };
 	out[EXPECT_DELIVERED] = (struct expectation){ calls_formula, true, calls };
 	out[EXPECT_PERFORMED] = (struct expectation){ calls_formula, true, calls };
