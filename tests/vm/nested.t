@@ -20,7 +20,7 @@ migration evict calls 1 pages 65536 collected 0 migrated 0 excess 0
 notification UNMAP outside calls 1 pages 0 whole 1'
 
 # expect NAME FILE ROWS [PROCESS]: exactly these rows and those of its end.
-expect() { is "$1" "$(rows "$2" "${4-}")" "$(printf '%s\n' "$3" "$ends" | sed '/^$/d' | LC_ALL=C sort)"; }
+expect() { is "$1" "$(rows "$2" "${4-}")" "$(printf '%s\n' "$3" "$ends" | sed '/^$/d' | sorted)"; }
 
 # With 64 pages the split is the whole story, with 512 seven chunks follow that
 # find small pages; since 6.19 a whole huge page migrates as one instead, to a chunk of
@@ -52,7 +52,7 @@ notification CLEAR setup calls $calls pages $pages"
 		is "$variant: $name: a split inside collect" "$(rows "$tmp/$variant/$name.json")" \
 			"$(printf '%s\n' "fault calls $((512 / FAULT_PAGES)) pages 512 retries 0$expected" \
 				"${ends/evict calls 1 pages 65536/evict calls $((1 + compound)) pages $((65536 * (1 + compound)))}" |
-				LC_ALL=C sort)"
+				sorted)"
 		json "$variant: $name: huge pages that migrated whole" "$tmp/$variant/$name.json" \
 			'[.migrations[] | select(.direction == "to_device") | .compound] == [$c]' --argjson c $compound
 	done
@@ -73,7 +73,7 @@ notification UNMAP outside calls 2 pages 23 whole 1'
 	for mirrors in one other; do
 		[ $mirrors = one ] || own=$other
 		is "$variant: two mirrors of $mirrors device" "$(rows "$dir/mirrors-$mirrors.json")" \
-			"$(LC_ALL=C sort <<< "callback $event setup delivered 2 $own
+			"$(sorted <<< "callback $event setup delivered 2 $own
 migration to_device calls 1 pages 23 collected 23 migrated 23 excess $excess
 notification $event setup calls 1 pages 23
 $both_end")"
@@ -87,7 +87,7 @@ check_evict() { # VARIANT
 
 	[ "$1" = patched ] || event=CLEAR outcome='performed 1 skipped 0 pages 23 acted 23'
 	is "$1: a device closed with pages on it" "$(rows "$tmp/$1/evict.json")" \
-		"$(LC_ALL=C sort <<< "callback $event setup delivered 1 $outcome
+		"$(sorted <<< "callback $event setup delivered 1 $outcome
 migration evict calls 1 pages 65536 collected 23 migrated 23 excess 0
 migration to_device calls 1 pages 23 collected 23 migrated 23 excess 0
 notification $event setup calls 1 pages 23
@@ -139,7 +139,7 @@ check_threads() { # VARIANT
 		[ $name != threads ] && cut='s/ excess .*//' || cut=''
 		is "$variant: $name: two at once" \
 			"$(rows "$tmp/$variant/$name.json" | grep -v "callback $event" | sed "$cut")" \
-			"$(LC_ALL=C sort <<< "callback RELEASE outside delivered 2 performed 2 skipped 0 pages 0 acted 0 whole 2
+			"$(sorted <<< "callback RELEASE outside delivered 2 performed 2 skipped 0 pages 0 acted 0 whole 2
 callback UNMAP outside delivered 2 performed 2 skipped 0 pages 0 acted 0 whole 2
 migration evict calls 2 pages 131072 collected 0 migrated 0 excess 0
 migration to_device calls 97 pages $n collected $n migrated $n excess $((excess * n))

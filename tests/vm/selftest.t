@@ -8,6 +8,7 @@ set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+[ "$LINE" != 5.10 ] || skip_all "that of 5.10 needs libhugetlbfs, which scripts/kernel-build.sh does without"
 # Those of its tests, and of the processes that open a device of private memory in
 # them, one or two each, and close it while they live.
 case $LINE in

@@ -24,7 +24,7 @@ END
 rows_of() { # ITERATIONS
 	local calls=$(($1 * 24)) pages=$(($1 * 23))
 
-	LC_ALL=C sort << END
+	sorted << END
 callback MIGRATE setup delivered $calls performed 0 skipped $calls pages $((2 * pages)) acted 0
 callback RELEASE outside delivered 1 performed 1 skipped 0 pages 0 acted 0 whole 1
 callback UNMAP outside delivered 1 performed 1 skipped 0 pages 0 acted 0 whole 1
@@ -35,7 +35,7 @@ notification MIGRATE setup calls $calls pages $((2 * pages))
 notification UNMAP outside calls 1 pages 0 whole 1
 END
 }
-rows_of_both=$(printf '%s\n' "$(rows_of 5)" "$(rows_of 7)" | LC_ALL=C sort)
+rows_of_both=$(printf '%s\n' "$(rows_of 5)" "$(rows_of 7)" | sorted)
 out_of() { cat "$tmp/patched/$1"; }
 # by_pid FILE: the rows of each process, one after the other, the shorter work first.
 processes() { jq '[.notifications, .callbacks, .migrations | .[].pid] | unique | length' "$tmp/patched/$1"; }
@@ -119,7 +119,7 @@ exits children 0
 is "--pid of a shell" "$(rows "$tmp/patched/pid-alone.json")" ""
 is "--pid of a shell --children" "$(rows "$tmp/patched/pid-children.json")" "$rows_of_both"
 is "--cgroup: it and what is below it" "$(rows "$tmp/patched/group.json")" \
-	"$(printf '%s\n' "$(rows_of 5)" "$(rows_of 5)" | LC_ALL=C sort)"
+	"$(printf '%s\n' "$(rows_of 5)" "$(rows_of 5)" | sorted)"
 is "--cgroup: processes" "$(processes group.json)" 2
 is "--cgroup: below" "$(rows "$tmp/patched/below.json")" "$(rows_of 5)"
 exits no-cgroup 1
@@ -305,13 +305,13 @@ exits no-folder 1
 like "a folder that is not there" "$(out_of no-folder.stderr)" '^mmuscope [a-z]*: cannot write /nowhere/file: No such file or directory'
 
 exits many 0
-is "10,000 mappings" "$(rows "$tmp/patched/many.json")" "callback PROTECTION_VMA outside delivered 10000 performed 10000 skipped 0 pages 10000 acted 10000
+is "10,000 mappings" "$(rows "$tmp/patched/many.json")" "$(sorted <<< "callback PROTECTION_VMA outside delivered 10000 performed 10000 skipped 0 pages 10000 acted 10000
 callback RELEASE outside delivered 1 performed 1 skipped 0 pages 0 acted 0 whole 1
 callback UNMAP outside delivered 10001 performed 10001 skipped 0 pages 10000 acted 10000 whole 1
 fault calls 157 pages 10000 retries 0
 migration evict calls 1 pages 65536 collected 0 migrated 0 excess 0
 notification PROTECTION_VMA outside calls 10000 pages 10000
-notification UNMAP outside calls 10001 pages 10000 whole 1"
+notification UNMAP outside calls 10001 pages 10000 whole 1")"
 sound "10,000 mappings" "$tmp/patched/many.json"
 
 is "test_hmm removed and loaded again: before and after, exactly" \
