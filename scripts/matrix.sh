@@ -10,7 +10,7 @@
 #   --variants V,V    variants (all that a line has)
 #   --out DIR         where the results go (build/results/matrix): LINE/VARIANT/ with a
 #                     file for each workload, which `mmuscope diff` compares, beside it
-#                     VARIANT.coherence.json and .probes.json; table.txt, table.json
+#                     VARIANT.coherence.json, .probes.json and logs; table.txt, table.json
 #
 # Exit status: 0 if every formula holds on every kernel, and a mirror is stale only on
 # patch6, and there it is; 1 if not; 3 if a kernel could not be had or measured.
@@ -19,7 +19,8 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-WORKLOADS="migrate-mixed migrate-pingpong migrate-holes"
+WORKLOADS="migrate-mixed migrate-pingpong migrate-holes migrate-thp migrate-thp-split"
+UNAVAILABLE=4
 # Long enough for the race to be met, with one chunk of every line.
 RACE=(hole-race --pages 64 --iterations 300)
 
@@ -71,7 +72,11 @@ missed() { # LINE VARIANT WHY
 
 # In the guest: one file for each; the exit status of each is in the file itself.
 guest="set -u; cd /tmp; mkdir out
-for w in $WORKLOADS; do mmuscope bench \$w --json -o out/\$w.json; echo \"\$w \$?\"; done
+for w in $WORKLOADS; do
+	mmuscope bench \$w --json -o out/\$w.json
+	echo \"\$w \$?\"
+	[ -s out/\$w.json ] || rm -f out/\$w.json
+done
 mmuscope bench ${RACE[*]} --json -o out/coherence.json; echo \"hole-race \$?\"
 mmuscope probes --json > out/probes.json; echo \"probes \$?\""
 
@@ -104,8 +109,12 @@ measure() { # LINE VARIANT
 	for workload in coherence probes; do
 		mv "$dir/$workload.json" "$out/$line/$variant.$workload.json" 2> /dev/null || status=1
 	done
+	: > "$dir.left"
 	for workload in $WORKLOADS; do
-		[ -s "$dir/$workload.json" ] || status=1
+		[ ! -s "$dir/$workload.json" ] || continue
+		# What this kernel does not have is said in the table, anything else is a failure.
+		grep -qx "$workload $UNAVAILABLE" "$dir.log" || status=1
+		sed -n "s/^mmuscope bench: \($workload [^,]*\),.*/\1/p" "$dir.log" >> "$dir.left"
 	done
 	if [ $status != 0 ]; then
 		tail -n 20 "$dir.log" >&2
@@ -113,7 +122,8 @@ measure() { # LINE VARIANT
 		return
 	fi
 	for workload in $WORKLOADS; do
-		row_of "$line" "$variant" "$dir/$workload.json" >> "$out/rows"
+		[ ! -s "$dir/$workload.json" ] ||
+			row_of "$line" "$variant" "$dir/$workload.json" >> "$out/rows"
 	done
 	race_row "$line" "$variant" "$out/$line/$variant.coherence.json" >> "$out/rows"
 	say "$line $variant: measured in $((SECONDS - start)) s"
@@ -137,7 +147,7 @@ table() {
 	echo "$("$ROOT/build/mmuscope" --version), $(date -u +%Y-%m-%d); $(jq -r '[.rows[].release // empty
 		| sub("-mmuscope-.*"; "")] | unique | join(", ")' "$out/table.json"); 512 pages, 20 iterations"
 	echo
-	printf '%-5s %-13s %-16s %9s %9s %9s %7s %8s  %-12s %s\n' LINE VARIANT WORKLOAD DELIVERED PERFORMED \
+	printf '%-5s %-13s %-17s %9s %9s %9s %7s %8s  %-12s %s\n' LINE VARIANT WORKLOAD DELIVERED PERFORMED \
 		AVOIDABLE EXCESS REFAULTS EXPECTED VERDICT
 	jq -r '.rows[] | if .workload == null then [.line, .variant, "-", "-", "-", "-", "-", "-", "-", .reason]
 		elif .workload == "hole-race" then [.line, .variant, .workload, "-", "-", "-", "-", "-",
@@ -147,7 +157,7 @@ table() {
 		else [.line, .variant, .workload, .delivered, .performed, .avoidable, .excess, .refaults,
 			"\(.hold) of \(.formulas)", .verdict] end
 		| @tsv' "$out/table.json" | while IFS=$'\t' read -r l v w d p a e r x verdict; do
-		printf '%-5s %-13s %-16s %9s %9s %9s %7s %8s  %-12s %s\n' "$l" "$v" "$w" "$d" "$p" "$a" "$e" "$r" "$x" \
+		printf '%-5s %-13s %-17s %9s %9s %9s %7s %8s  %-12s %s\n' "$l" "$v" "$w" "$d" "$p" "$a" "$e" "$r" "$x" \
 			"$verdict"
 	done
 	echo
@@ -157,6 +167,7 @@ table() {
 		cat "$out/$line"/*/migrate-mixed.json 2> /dev/null | jq -rs --arg line "$line" '
 			[.[].results[0].stat.unobservable[] | "\(.metric): \(.reason)"] | unique[]
 			| "  \($line)  \(.)"'
+		cat "$out/$line"/*.left 2> /dev/null | sort -u | sed "s/^/  $line  /"
 	done
 }
 table | tee "$out/table.txt"
