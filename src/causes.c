@@ -55,7 +55,10 @@ const char *cause__of(const char *const *frames, size_t n)
 
 		if (!rule)
 			continue;
-		if (!rule->unsure)
+		if (rule->certainty == REFINES &&
+		    (!unsure || strncmp(rule->cause, unsure, strlen(unsure))))
+			continue;
+		if (rule->certainty != UNSURE)
 			return rule->cause;
 		if (!unsure)
 			unsure = rule->cause;

@@ -15,11 +15,16 @@
 struct cause_rule {
 	const char *function;	/* without ".isra.0" and the like; "sys_X": a system call */
 	const char *cause;
-	/*
-	 * Several causes go through this function: what is called is the first
-	 * function further out that is sure, and this one's where there is none.
-	 */
-	bool unsure;
+	enum cause_certainty {
+		SURE,
+		/*
+		 * Several causes go through this function: what is called is the first
+		 * function further out that is sure, and this one's where there is none.
+		 */
+		UNSURE,
+		/* Only where an unsure one further in has the beginning of this cause. */
+		REFINES,
+	} certainty;
 };
 
 extern const struct cause_rule cause_rules[];

@@ -13,16 +13,15 @@ file=mm/migrate_device.c
 source=$("$ROOT/scripts/kernel-source.sh" --line 6.1) || exit
 # In one place, so that what is built is found again.
 tree=${MMUSCOPE_CACHE:-$HOME/.cache/mmuscope}/build/bisect-tree
-if [ ! -d "$tree" ]; then
-	mkdir -p "$tree.new"
-	tar -C "$tree.new" --strip-components=1 -xf "$source" || exit
-	mv "$tree.new" "$tree"
-fi
-cd "$tree" || exit
-if [ ! -d .git ]; then
+if [ ! -e "$tree/history" ]; then
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	tar -C "$tree" --strip-components=1 -xf "$source" || exit
+	cd "$tree" || exit
+	# Debian's source has a .gitignore of its own.
 	export GIT_AUTHOR_DATE='2020-11-10 00:00:00 +0000' GIT_COMMITTER_DATE='2020-11-10 00:00:00 +0000'
 	git init -q . && git config user.name mmuscope && git config user.email mmuscope@localhost
-	commit() { git add $file && git commit -qm "$1"; }
+	commit() { git add -f $file && git commit -qm "$1"; }
 	commit "Linux 6.1"
 	sed -i '1a // a comment' $file
 	commit "mm: a comment"
@@ -30,8 +29,10 @@ if [ ! -d .git ]; then
 	commit "mm: the regression"
 	sed -i '2a // another comment' $file
 	commit "mm: another comment"
+	touch history
 fi
-git bisect reset -q > /dev/null 2>&1
+cd "$tree" || exit
+git bisect reset > /dev/null 2>&1
 run git bisect start HEAD HEAD~3
 is "bisect start" "$status" 0
 run git bisect run "$ROOT/scripts/bisect.sh" --fail-on 'performed > 0' --out "$tmp/out" -- --pages 64 --iterations 3
@@ -40,5 +41,5 @@ is "git bisect run ends well" "$status" 0
 is "the commit that is found" "$(git log -1 --format=%s refs/bisect/bad)" "mm: the regression"
 is "what was said of each" "$(grep -oE ': (good|bad)$' <<< "$err" | sort | uniq -c | xargs)" "1 : bad 1 : good"
 comment <<< "$(grep -E ': (good|bad|.*skipped)' <<< "$err")"
-git bisect reset -q
+git bisect reset > /dev/null 2>&1
 done_testing

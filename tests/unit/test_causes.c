@@ -90,6 +90,10 @@ static const struct {
 			      "__handle_mm_fault " FAULT },
 	{ "migration: fault", "migrate_vma_setup drm_pagemap_migrate_to_ram do_swap_page "
 			      "handle_pte_fault __handle_mm_fault " FAULT },
+	/* Where do_swap_page() is inlined; no other unsure cause is a fault of the device's. */
+	{ "migration: fault", "migrate_vma_setup dmirror_devmem_fault handle_mm_fault " FAULT },
+	{ "page migration", "migrate_pages some_driver handle_mm_fault " FAULT },
+	{ "other", "some_driver handle_mm_fault " FAULT },
 	{ "device eviction", "try_to_migrate_one rmap_walk_anon try_to_migrate "
 			     "migrate_device_unmap migrate_device_range "
 			     "dmirror_device_evict_chunk dmirror_fops_release __fput" },

@@ -10,7 +10,7 @@ program mirror
 
 sizes='23 997'
 CHUNK=64		# pages of one migrate_vma_setup()
-[ "$LINE" = 6.1 ] || CHUNK=512
+[ "$LINE" != 7.2 ] || CHUNK=512
 up() { echo $((($1 + $2 - 1) / $2)); }
 
 work=$(cat << 'END'
@@ -33,9 +33,10 @@ for n in 23 997; do
 	cause nodes-$n --sample 1 -- /root/mirror map:$n write node:0 open:0 loop:5 node:1 node:0 end
 done
 # Soon and often, so that it is met in the second or so that this takes.
-balancing=/sys/kernel/debug/sched/numa_balancing
+balancing=/sys/kernel/debug/sched/numa_balancing/
+[ -d $balancing ] || balancing=/proc/sys/kernel/numa_balancing_
 for of in scan_delay scan_period_min; do
-	echo 10 > $balancing/${of}_ms
+	echo 10 > $balancing${of}_ms
 done
 echo 1 > /proc/sys/kernel/numa_balancing
 cause balance --sample 1 -- /root/mirror map:997 write node:1 open:0 loop:5000 touch end
@@ -116,7 +117,7 @@ check_sizes() { # VARIANT EVENT
 		exact "$variant: fork and write of $n" "$out/fork-$n.json"
 	done
 	json "$variant: a fault's stack" "$out/move-23.json" '.causes | any(.[]; .cause == "migration: fault"
-		and .stack[0] == "migrate_vma_setup" and (.stack | index("do_swap_page"))
+		and .stack[0] == "migrate_vma_setup" and (.stack | index("do_swap_page") // index("handle_mm_fault"))
 		and .stack[-1] == "asm_exc_page_fault")'
 	# The fork has one for each writable mapping, of which the C library has a few, the
 	# same for both sizes; it and the stack are written to besides, by whom first is chance.
@@ -225,7 +226,7 @@ for variant in patched unpatched; do
 	# A split takes the huge page out of the page table in one window, in another apart.
 	# From 6.19 on it migrates whole.
 	huge=("migration $event setup calls 16 pages 1024" "thp split CLEAR setup calls 4 pages 2048")
-	[ "$LINE" = 6.1 ] || huge=("migration $event setup calls 2 pages 1024")
+	[ "$LINE" != 7.2 ] || huge=("migration $event setup calls 2 pages 1024")
 	rows_are "$variant: huge pages" "$tmp/$variant/thp.json" "$whole_mm" "${huge[@]}"
 	exact "$variant: huge pages" "$tmp/$variant/thp.json"
 	check_balancing $variant

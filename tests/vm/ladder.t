@@ -52,11 +52,11 @@ avoidable_of() { # NAME: of a kernel without the opt-in; the migrations of mirro
 
 for variant in patched unpatched no-optin; do
 	has $variant || continue
-	guest $variant <<< "$(script fentry kprobe registry)"
+	guest $variant <<< "$(script $RUNGS)"
 	for name in $runs; do
 		file=$tmp/$variant/$name
-		expected=$(counted "$file-fentry.json")
-		for via in fentry kprobe registry; do
+		expected=$(counted "$file-$FIRST_RUNG.json")
+		for via in $RUNGS; do
 			is "$variant: $name by $via: exit status, nothing said" "$(out_of "$name-$via".status)$(out_of "$name-$via".stderr)" 0
 			is "$variant: $name by $via: so it was seen" "$(sources "$file-$via.json")" $via
 			is "$variant: $name by $via: the same counts" "$(counted "$file-$via.json")" "$expected"
@@ -71,7 +71,7 @@ for variant in patched unpatched no-optin; do
 		is "$variant: $name: avoidable" "$(grep avoidable <<< "$expected")" "$want"
 	done
 	# 529 pages come back one by one, and 23 times 23 go there at once.
-	for via in fentry kprobe registry; do
+	for via in $RUNGS; do
 		json "$variant: sizes by $via" "$tmp/$variant/one-$via.json" '[.callbacks[]
 			| select(.phase == "setup") | .sizes[]] == [{lt: 2, count: 529}, {lt: 32, count: 23}]'
 	done
@@ -79,14 +79,14 @@ for variant in patched unpatched no-optin; do
 	calls=$SPLIT_CLEARS pages=$((SPLIT_CLEARS * 512))
 	[ $variant != unpatched ] || calls=$((calls + 1)) pages=$((pages + 64))
 	want="{\"calls\":$calls,\"pages\":$pages}"
-	is "$variant: of no owner inside migrations" "$(jq -c .ownerless "$tmp/$variant/split-fentry.json")" "$want"
+	is "$variant: of no owner inside migrations" "$(jq -c .ownerless "$tmp/$variant/split-$FIRST_RUNG.json")" "$want"
 done
 # Where the driver has not opted in, what the opt-in saves is what was avoidable.
 for name in $(has no-optin && echo "$runs"); do
 	performed='[.callbacks[] | select(.event == "MIGRATE") | .performed] | add // 0'
 	is "$name: avoidable without the opt-in = performed without it - performed with it" \
-		"$(jq '[.callbacks[].avoidable] | add' "$tmp/no-optin/$name-fentry.json")" \
-		"$(($(jq "$performed" "$tmp/no-optin/$name-fentry.json") - $(jq "$performed" "$tmp/patched/$name-fentry.json")))"
+		"$(jq '[.callbacks[].avoidable] | add' "$tmp/no-optin/$name-$FIRST_RUNG.json")" \
+		"$(($(jq "$performed" "$tmp/no-optin/$name-$FIRST_RUNG.json") - $(jq "$performed" "$tmp/patched/$name-$FIRST_RUNG.json")))"
 done
 
 # An unmodified kernel: lib/ is built without ftrace, and kprobes need a site too.
@@ -99,7 +99,7 @@ for name in $runs; do
 	is "stock test_hmm: $name: exit status, nothing said" "$(out_of "$name-auto".status)$(out_of "$name-auto".stderr)" 0
 	is "stock test_hmm: $name: seen by the walk" "$(sources "$tmp/none/$name-auto.json")" registry
 	is "stock test_hmm: $name: as with probes" "$(counted "$tmp/none/$name-auto.json")" \
-		"$(counted "$tmp/patched/$name-fentry.json")"
+		"$(counted "$tmp/patched/$name-$FIRST_RUNG.json")"
 	sound "stock test_hmm: $name" "$tmp/none/$name-auto.json"
 done
 json "stock test_hmm: probes says how and why" "$tmp/none/probes.json" '.targets[]

@@ -9,7 +9,6 @@ set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 program mirror
 
-rungs='fentry kprobe registry'
 # CLEAR is event 1. Empty ranges inside of an interval, at its beginning, behind its
 # end, and at 0; the whole address space; and sizes.
 ranges='loop:23 send:1,7,0 end loop:7 send:1,0,0 end loop:13 send:1,64,0 end loop:11 send-raw:1,0,0 end'
@@ -27,7 +26,7 @@ found() {
 	rm -f /tmp/go
 	\$mirror "\$@" > \$name.ledger & pid=\$!
 	wait_for grep -q ready \$name.ledger
-	for via in $rungs; do
+	for via in $RUNGS; do
 		mmuscope stat -p \$pid --via \$via -j -o \$name-\$via.json & pids="\$pids \$!"
 	done
 	mmuscope stat -p \$pid -j -o \$name-best.json & pids="\$pids \$!"
@@ -83,24 +82,24 @@ sources() { jq -r '[.callbacks[].source] | unique | join(" ")' "$1"; }
 
 for n in 23 997; do
 	is "$n: the driver's ledger" "$(ledger found-$n)" "acted $((3 * n)) declined $((2 * n))"
-	for via in $rungs best counts; do
+	for via in $RUNGS best counts; do
 		file=$out/found-$n-$via.json
 		is "$n by $via: as in the ledger" "$(counted "$file")" "$(ledger found-$n)"
-		is "$n by $via: the rows of fentry" "$(rows "$file")" "$(rows "$out/found-$n-fentry.json")"
+		is "$n by $via: the rows of the first" "$(rows "$file")" "$(rows "$out/found-$n-$FIRST_RUNG.json")"
 		json "$n by $via: its module, and no other row" "$file" '[.callbacks[] | [.symbol, .module, .kind, .event]]
 			| sort == [["notifier_test_act", "notifier_test", "interval", "CLEAR"],
 			["notifier_test_decline", "notifier_test", "interval", "CLEAR"]]'
 		sound "$n by $via" "$file"
 	done
-	for via in $rungs; do
+	for via in $RUNGS; do
 		is "$n by $via: so it was seen" "$(sources "$out/found-$n-$via.json")" "$via"
 	done
-	is "$n: the best rung for a driver in use" "$(sources "$out/found-$n-best.json")" fentry
+	is "$n: the best rung for a driver in use" "$(sources "$out/found-$n-best.json")" $FIRST_RUNG
 done
 
 # An interval that has both neighbours of an empty range's place is called, as the
 # kernel looks for what overlaps [start, end - 1]; and all are with one at 0.
-for via in $rungs best counts; do
+for via in $RUNGS best counts; do
 	file=$out/ranges-$via.json
 	json "ranges by $via: notifications" "$file" '[.notifications[] | select(.event == "CLEAR")
 		| {calls, pages, whole, empty}] == [{calls: 136, pages: 1715, whole: 5, empty: 54}]'
