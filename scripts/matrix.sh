@@ -73,12 +73,13 @@ missed() { # LINE VARIANT WHY
 # In the guest: one file for each; the exit status of each is in the file itself.
 guest="set -u; cd /tmp; mkdir out
 for w in $WORKLOADS; do
-	mmuscope bench \$w --json -o out/\$w.json
-	echo \"\$w \$?\"
+	mmuscope bench \$w --json -o out/\$w.json 2> out/\$w.said
+	echo \$? > out/\$w.status
 	[ -s out/\$w.json ] || rm -f out/\$w.json
 done
-mmuscope bench ${RACE[*]} --json -o out/coherence.json; echo \"hole-race \$?\"
-mmuscope probes --json > out/probes.json; echo \"probes \$?\""
+mmuscope bench ${RACE[*]} --json -o out/coherence.json 2> out/coherence.said
+mmuscope probes --json > out/probes.json
+cat out/*.said >&2"
 
 row_of() { # LINE VARIANT FILE: a row of table.json
 	jq -c --arg line "$1" --arg variant "$2" '.kernel.release as $release
@@ -113,9 +114,10 @@ measure() { # LINE VARIANT
 	for workload in $WORKLOADS; do
 		[ ! -s "$dir/$workload.json" ] || continue
 		# What this kernel does not have is said in the table, anything else is a failure.
-		grep -qx "$workload $UNAVAILABLE" "$dir.log" || status=1
-		sed -n "s/^mmuscope bench: \($workload [^,]*\),.*/\1/p" "$dir.log" >> "$dir.left"
+		[ "$(cat "$dir/$workload.status")" = $UNAVAILABLE ] || status=1
+		sed 's/^mmuscope bench: \([^,]*\),.*/\1/' "$dir/$workload.said" >> "$dir.left"
 	done
+	rm -f "$dir"/*.{said,status}
 	if [ $status != 0 ]; then
 		tail -n 20 "$dir.log" >&2
 		missed "$line" "$variant" "no result from its guest; the log is $dir.log"

@@ -200,7 +200,7 @@ check_thp-split() { # VARIANT PAGES ITERATIONS
 	file=$tmp/$variant/migrate-thp-split-${n}x$iterations.json
 	calls=$((t + t - 1 + 512))
 	check "$name" "$file" 0 "$iterations" \
-		"$(one_iteration $((calls + 1)) $((acts * calls + 1)) $((2 * acts * n + 512)) $calls $((2 * n)) \
+		"$(one_iteration $((calls + 1)) $((acts * calls + 1)) $((2 * acts * n + 512)) "$calls" $((2 * n)) \
 			$((512 * acts)) 0 $((avoidable * acts * calls)) $((2 * (t - 1))))" \
 		"$(ledgers migrate "$n" 0 0 read "$n" 0 0)"
 	json "$name: the split is a CLEAR without an owner, and acted on" "$file" '.results[0].stat

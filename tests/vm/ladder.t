@@ -52,13 +52,14 @@ avoidable_of() { # NAME: of a kernel without the opt-in; the migrations of mirro
 
 for variant in patched unpatched no-optin; do
 	has $variant || continue
+	# shellcheck disable=SC2086 # words
 	guest $variant <<< "$(script $RUNGS)"
 	for name in $runs; do
 		file=$tmp/$variant/$name
 		expected=$(counted "$file-$FIRST_RUNG.json")
 		for via in $RUNGS; do
 			is "$variant: $name by $via: exit status, nothing said" "$(out_of "$name-$via".status)$(out_of "$name-$via".stderr)" 0
-			is "$variant: $name by $via: so it was seen" "$(sources "$file-$via.json")" $via
+			is "$variant: $name by $via: so it was seen" "$(sources "$file-$via.json")" "$via"
 			is "$variant: $name by $via: the same counts" "$(counted "$file-$via.json")" "$expected"
 			sound "$variant: $name by $via" "$file-$via.json"
 			json "$variant: $name by $via: every callback has a size" "$file-$via.json" \

@@ -32,6 +32,7 @@ EVICTIONS=1
 # How a driver's function can be seen: without BTF of modules (5.10) not by fentry.
 RUNGS='fentry kprobe registry'
 [ "$LINE" != 5.10 ] || EVICTIONS=0 RUNGS='kprobe registry'
+# shellcheck disable=SC2034 # the tests use it
 FIRST_RUNG=${RUNGS%% *}
 
 program() {

@@ -94,7 +94,7 @@ for n in 23 997; do
 	for via in $RUNGS; do
 		is "$n by $via: so it was seen" "$(sources "$out/found-$n-$via.json")" "$via"
 	done
-	is "$n: the best rung for a driver in use" "$(sources "$out/found-$n-best.json")" $FIRST_RUNG
+	is "$n: the best rung for a driver in use" "$(sources "$out/found-$n-best.json")" "$FIRST_RUNG"
 done
 
 # An interval that has both neighbours of an empty range's place is called, as the
