@@ -9,8 +9,9 @@
 #                     several times
 #   --tree DIR        the kernel tree (the current folder); it is copied, never changed
 #   --line LINE       the fragment and the patches are those of this line (6.1)
-#   --variant NAME    patches on top of the tree: none, or as in kernel/patches/LINE
-#                     (none; patched: what makes test_hmm fit to be watched)
+#   --variant NAME    patches on top of the tree: as in kernel/patches/LINE (patched: only
+#                     what makes test_hmm fit to be watched), or none, where a device
+#                     that reads a page which it holds can crash the kernel
 #   --workload NAME   what `mmuscope bench` runs (migrate-mixed); its arguments follow --
 #   --out DIR         where the results go (build/results/bisect): COMMIT.json and logs
 #
@@ -25,7 +26,7 @@ FAILED=129 USAGE_ERROR=129
 SKIP=125
 
 be_owner "$@"
-tree=. line=6.1 variant=none workload=migrate-mixed out=$ROOT/build/results/bisect
+tree=. line=6.1 variant=patched workload=migrate-mixed out=$ROOT/build/results/bisect
 limits=() bench_args=()
 while [ $# -gt 0 ]; do
 	case $1 in
