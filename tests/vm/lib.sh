@@ -14,6 +14,7 @@
 #                               output to NAME.stdout and NAME.stderr
 #   counting PID                waits until the `mmuscope stat` PID is counting
 #   wait_for COMMAND...            tries until it succeeds, for a minute
+#   device_nodes                once more, where test_hmm was loaded later
 #   notifier_test               loads kernel/module's subscriber without hardware
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -61,10 +62,13 @@ wait_for() {
 		usleep 100000
 	done
 }
-major=$(sed -n 's/ HMM_DMIRROR$//p' /proc/devices)
-for n in 0 1; do
-	[ -z "$major" ] || [ -e /dev/hmm_dmirror$n ] || mknod /dev/hmm_dmirror$n c $major $n
-done
+device_nodes() {
+	local n major=$(sed -n 's/ HMM_DMIRROR$//p' /proc/devices)
+	for n in 0 1; do
+		[ -z "$major" ] || [ -e /dev/hmm_dmirror$n ] || mknod /dev/hmm_dmirror$n c $major $n
+	done
+}
+device_nodes
 # It sleeps, and the timer that it makes last is there.
 is_counting() {
 	[ -d "/proc/$1" ] || { echo "mmuscope stat has ended" >&2; exit 91; }

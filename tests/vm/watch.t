@@ -17,6 +17,7 @@ said() { wait_for both_said "$@"; }
 said 1 hmm_range_fault
 sleep 1
 insmod /vm/modules/test_hmm.ko
+device_nodes
 # Of 997 intervals the first is told.
 said 1 'module.loaded'
 /root/mirror map:23 write open:0
