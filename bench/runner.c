@@ -201,6 +201,11 @@ static int iterate(struct bench *b, int iteration)
 		run->workload->expected(run, expected);
 	err = err ? err : run->workload->verify(run);
 	run__unmap(run);
+	if (err == -EIO && b->options->coherence) {
+		msg("%s, iteration %d: %s: what mirrors this memory is not coherent.",
+		    run->workload->name, iteration, run->failure);
+		return err;
+	}
 	if (err) {
 		msg("%s, iteration %d: %s; the result is worthless and is not written.",
 		    run->workload->name, iteration, run->failure[0] ? run->failure : strerror(-err));

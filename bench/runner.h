@@ -13,6 +13,7 @@ struct bench_options {
 	unsigned int resident[16];
 	unsigned int resident_count;
 	bool latency;
+	bool coherence;			/* what a device reads is what is asked for */
 	unsigned int row_shift;		/* 0: default */
 };
 

@@ -22,13 +22,14 @@ static void help(FILE *out)
 	fputs("Usage: mmuscope bench list\n"
 	      "       mmuscope bench WORKLOAD [OPTIONS]\n"
 	      "       mmuscope bench overhead|intervals [OPTIONS]\n"
-	      "       mmuscope bench --check-coherence [OPTIONS]\n\n"
+	      "       mmuscope bench --check-coherence [WORKLOAD] [OPTIONS]\n\n"
 	      "Runs a known workload on the kernel's HMM test device (test_hmm), on KVM or on\n"
 	      "an RDMA device, counts its measured region only, verifies the data that the\n"
 	      "device and the CPU read, and holds every count against a closed formula.\n"
 	      "'overhead' measures what watching costs, 'intervals' how that grows with the\n"
-	      "subscribers of a process: see mmuscope-bench(1). '--check-coherence' is\n"
-	      "'hole-race': exit status 1, with the evidence, where a device reads stale pages.\n\n"
+	      "subscribers of a process: see mmuscope-bench(1). '--check-coherence' asks only\n"
+	      "whether a device reads what was written, by 'hole-race' if nothing is named: exit\n"
+	      "status 1, with the evidence, where a page is stale.\n\n"
 	      "Options:\n"
 	      "  -n, --pages N          pages of 4 KiB (default 512)\n"
 	      "  -r, --resident R[,R]   per cent of them on the device already (default 50)\n"
@@ -38,7 +39,7 @@ static void help(FILE *out)
 	      "  -s, --seed S           which pages are resident, and the data (default 1)\n"
 	      "      --no-latency       count only: no latency histograms\n"
 	      "      --max-rows N       room for rows of counts, a power of two (default 4096)\n"
-	      "      --check-coherence  do devices see what others write? runs hole-race\n"
+	      "      --check-coherence  do devices see what others write?\n"
 	      "  -j, --json             the whole result as JSON, every sample kept\n"
 	      "  -o, --output FILE      write to FILE instead of standard output\n"
 	      "  -h, --help             this text\n\n"
@@ -46,7 +47,8 @@ static void help(FILE *out)
 	      "  sudo mmuscope bench list\n"
 	      "  sudo mmuscope bench migrate-mixed --resident 0,25,50,75,100\n"
 	      "  sudo mmuscope bench mmops --pages 23 --json -o mmops.json\n"
-	      "  sudo mmuscope bench --check-coherence --pages 64 --iterations 300\n",
+	      "  sudo mmuscope bench --check-coherence --pages 64 --iterations 300\n"
+	      "  sudo mmuscope bench --check-coherence kvm-mmops\n",
 	      out);
 }
 
@@ -116,6 +118,13 @@ static enum status print(const json_t *doc, FILE *out)
 		return STATUS_FAILED;
 	}
 	return STATUS_OK;
+}
+
+/* A workload that read anything else has no result. */
+static void print_coherent(const json_t *doc, FILE *out)
+{
+	fprintf(out, "Coherent: all that %s and the CPU read was what was written last.\n",
+		json_string_value(json_object_get(json_object_get(doc, "device"), "path")));
 }
 
 static enum status print_overhead(const json_t *doc, FILE *out)
@@ -208,7 +217,7 @@ static enum status run_intervals(const struct bench_options *o, json_t **doc)
 	return intervals__run(o->params.iterations * 100, doc);
 }
 
-#define COHERENCE "hole-race" /* what --check-coherence runs */
+#define COHERENCE "hole-race" /* what --check-coherence runs where nothing is named */
 
 /* What is run; those that hold no counts against a formula are no workloads. */
 static const struct measurement {
@@ -317,7 +326,7 @@ int cmd_bench(int argc, char **argv)
 	const char *path = NULL, *name;
 	enum status status, closed;
 	const struct measurement *m;
-	bool json = false, coherence = false;
+	bool json = false;
 	json_t *doc;
 	FILE *out;
 	int opt;
@@ -332,7 +341,7 @@ int cmd_bench(int argc, char **argv)
 			path = optarg;
 			break;
 		case OPT_CHECK_COHERENCE:
-			coherence = true;
+			o.coherence = true;
 			break;
 		case 'h':
 			help(stdout);
@@ -346,12 +355,9 @@ int cmd_bench(int argc, char **argv)
 						   optarg);
 		}
 	}
-	if (optind >= argc && !coherence)
+	if (optind >= argc && !o.coherence)
 		return usage_error("name a workload; 'mmuscope bench list' has them.");
 	name = optind < argc ? argv[optind++] : COHERENCE;
-	if (coherence && strcmp(name, COHERENCE))
-		return usage_error("--check-coherence is the workload %s, got '%s'.", COHERENCE,
-				   name);
 	if (optind < argc)
 		return usage_error("takes one workload, got '%s' as well.", argv[optind]);
 	if (!strcmp(name, "list"))
@@ -360,6 +366,9 @@ int cmd_bench(int argc, char **argv)
 	o.workload = workload__find(name);
 	if (!m)
 		return usage_error("there is no workload '%s'; 'mmuscope bench list' has them.",
+				   name);
+	if (o.coherence && !o.workload && strcmp(name, COHERENCE))
+		return usage_error("--check-coherence takes a workload that reads by a device, got '%s'.",
 				   name);
 	if (o.workload && !o.workload->uses_resident) {
 		o.resident[0] = 0;
@@ -384,6 +393,8 @@ int cmd_bench(int argc, char **argv)
 		enum status printed = m->print(doc, out);
 
 		status = printed ? printed : status;
+		if (o.coherence && o.workload)
+			print_coherent(doc, out);
 	}
 	json_decref(doc);
 	closed = close_output(out, path ? path : "standard output");

@@ -539,7 +539,7 @@ static void print_header(const struct diff *diff, FILE *out)
 				      : "an unknown accelerator");
 	if (first->driver)
 		fprintf(out, "; device %s", first->driver);
-	if (first->chunk_pages)
+	if (first->chunk_pages && first->chunk_pages == diff->side[NEW].first->chunk_pages)
 		fprintf(out, ", %" PRId64 " pages a chunk", first->chunk_pages);
 	fputs(".\n", out);
 	if (diff->same_kernel)

@@ -88,7 +88,7 @@ is "mmuscope-probes.1 has its exit statuses" "$(man_statuses mmuscope-probes)" "
 
 workloads=$("$mmuscope" bench list | sed 's/ .*//' | sort)
 is "mmuscope-bench.1 has every workload" \
-	"$(sed -nE 's/^\.(It )?Cm (mmuscope bench )?([a-z]+(-[a-z]+)?)$/\3/p' man/mmuscope-bench.1 |
+	"$(sed -nE 's/^\.(It )?Cm (mmuscope bench )?([a-z]+(-[a-z]+)*)$/\3/p' man/mmuscope-bench.1 |
 		grep -vx list | sort -u)" "$workloads"
 
 for page in man/*.1; do

@@ -255,6 +255,29 @@ static json_t *bent(const char *count)
 	return json;
 }
 
+/* Lines of kernels, a file for each workload: the counts are what is asked for. */
+static void another_chunk_size_is_said(void **state)
+{
+	struct fixture wide = fixture_patched, others = fixture_patched;
+	struct pair p = { 0 };
+
+	(void)state;
+	wide.chunk_pages = 512;
+	others.shares[0] = 25;
+	others.shares[1] = -1;
+	add(&p, BASE, fixture_bench(&fixture_patched));
+	add(&p, BASE, fixture_bench(&others));
+	add(&p, NEW, fixture_bench(&wide));
+	compare(&p);
+	assert_int_equal(p.diff->notes.n, 1);
+	assert_string_equal(p.diff->notes.text[0],
+			    "The device migrates 64 pages at a time on base and 512 on new, so that "
+			    "the same work makes other counts.");
+	check_printed(&p, false, "! The device migrates 64 pages at a time on base and 512 on new");
+	check_printed(&p, false, "device test_hmm.");
+	end(&p);
+}
+
 static void a_count_that_varies_is_called_out(void **state)
 {
 	struct pair p = { 0 };
@@ -368,8 +391,6 @@ static void what_cannot_be_compared_is_refused(void **state)
 	f.clock = "ns";
 	check_refused(fixture_bench(&f), "base has the clock 'guest-insn' and new 'ns'");
 	f = fixture_patched;
-	f.chunk_pages = 512;
-	check_refused(fixture_bench(&f), "migrates 64 pages at a time and new's 512");
 	json = fixture_bench(&fixture_patched);
 	put(json, "device", "driver", json_string("kvm"));
 	check_refused(json, "base was measured on test_hmm and new on kvm");
@@ -659,6 +680,7 @@ int main(void)
 		cmocka_unit_test(few_samples_are_not_called_equal),
 		cmocka_unit_test(overlapping_runs_are_no_difference),
 		cmocka_unit_test(a_run_that_repeats_another_is_no_evidence),
+		cmocka_unit_test(another_chunk_size_is_said),
 		cmocka_unit_test(a_count_that_varies_is_called_out),
 		cmocka_unit_test(a_part_performed_is_told_as_a_part),
 		cmocka_unit_test(what_one_side_lacks_is_not_zero),

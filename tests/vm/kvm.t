@@ -205,6 +205,8 @@ wait $bench || echo $? > ended.status
 settings ended
 '
 	script=$set_ksm$script
+	script+='status coherent mmuscope bench --check-coherence kvm-mmops --pages 23 --iterations 3
+'
 	for size in $sizes; do
 		script+="status kvm-$size mmuscope bench kvm-mmops --pages ${size%x*} --iterations ${size#*x} \
 			--json -o kvm-$size.json
@@ -219,6 +221,9 @@ settings ended
 		check_said "$name" "$file"
 		check_callbacks "$name" "$file.json"
 	done
+	check_said "$variant: --check-coherence" "$tmp/$variant/coherent"
+	is "$variant: --check-coherence" "$(tail -n 1 "$tmp/$variant/coherent.stdout")" \
+		"Coherent: all that /dev/kvm and the CPU read was what was written last."
 	check_traced $variant 23 29
 	check_causes $variant 23 29
 	check_settings "$variant" $variant traced

@@ -31,6 +31,10 @@ for workload in migrate-mixed migrate-pingpong migrate-holes mmops; do
 done
 status busy_other env BUSY=1 LD_PRELOAD=/root/refuse.so mmuscope bench --device 1 mmops
 status preload env LD_PRELOAD=/root/refuse.so mmuscope bench mmops -n 23 -i 1 -o /dev/null
+status stale env STALE=3 LD_PRELOAD=/root/refuse.so mmuscope bench --check-coherence mmops -n 23 -i 1
+status worthless env STALE=3 LD_PRELOAD=/root/refuse.so mmuscope bench mmops -n 23 -i 1
+status coherent mmuscope bench --check-coherence mmops -n 23 -i 1
+status no-reader mmuscope bench --check-coherence overhead
 status workload mmuscope bench migrate-nothing
 status no-workload mmuscope bench
 for command in stat bench probes subscribers diff; do status option_$command mmuscope $command --no-such-option; done
@@ -69,6 +73,15 @@ for name in option_top command nothing value scopes pages share one-result; do
 	is "usage: $name: nothing on stdout" "$(cat "$tmp/patched/$name.stdout")" ""
 	like "usage: $name: names the help" "$(cat "$tmp/patched/$name.stderr")" "--help"
 done
+
+# --- a device that reads something else than what was written
+wrong='mmops, iteration -?[0-9]+: the device read 0x[0-9a-f]+ in page 3, word 0, where 0x[0-9a-f]+ was written'
+refused "a stale read" stale 1 "$wrong: what mirrors this memory is not coherent\."
+refused "a wrong read, and no question" worthless 1 "$wrong; the result is worthless and is not written\."
+is "the right ones: exit status, nothing said" "$(cat "$tmp/patched/coherent".{status,stderr})" 0
+is "the right ones: are coherent" "$(tail -n 1 "$tmp/patched/coherent.stdout")" \
+	"Coherent: all that /dev/hmm_dmirror0 and the CPU read was what was written last."
+is "coherence of what reads nothing" "$(cat "$tmp/patched/no-reader.status")" 2
 
 # --- what this kernel does not have: migrate_device_pfns() came with 6.15
 plan=$tmp/patched/probes.json.stdout
