@@ -178,7 +178,9 @@ check_left_out() { # NAME STEM OPERATION REASON SINGLE
 
 for variant in patched unpatched; do
 	has $variant || continue
-	script='
+	script=
+	# bpftrace cannot compile the script without a kernel of 5.11, which tells of modules.
+	[ "$LINE" = 5.10 ] || script='
 bpftrace -B line /root/kvm.bt > traced.bt 2> traced.bpftrace & tracer=$!
 wait_for grep -qs ready traced.bt
 status traced mmuscope bench kvm-mmops --pages 23 --iterations 29 --warmup 0 --json -o traced.json
@@ -186,6 +188,8 @@ while kill -INT $tracer; do
 	for n in $(seq 30); do [ -d /proc/$tracer ] && usleep 100000; done
 done 2> /dev/null
 wait $tracer
+'
+	script+='
 status causes mmuscope stat --by cause --sample 1 -j -o causes.json -- \
 	mmuscope bench kvm-mmops --pages 23 --iterations 29 --warmup 0
 settings traced
@@ -224,7 +228,7 @@ settings ended
 	check_said "$variant: --check-coherence" "$tmp/$variant/coherent"
 	is "$variant: --check-coherence" "$(tail -n 1 "$tmp/$variant/coherent.stdout")" \
 		"Coherent: all that /dev/kvm and the CPU read was what was written last."
-	check_traced $variant 23 29
+	[ "$LINE" = 5.10 ] || check_traced $variant 23 29
 	check_causes $variant 23 29
 	check_settings "$variant" $variant traced
 	check_left_out "$variant: KSM is running" "$tmp/$variant/running" ksm \
