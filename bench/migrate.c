@@ -137,7 +137,8 @@ static void expected_mixed(const struct run *run, struct expectation out[EXPECT_
 	migrate__expect(&out[EXPECT_COLLECTED], "N - r", n - r);
 	migrate__expect(&out[EXPECT_MIGRATED], "N - r", n - r);
 	migrate__expect_of(run, &out[EXPECT_EXCESS], "A r", a * r);
-	migrate__expect_of(run, &out[EXPECT_REFAULTS], "A ceil((N - f)/F), 0 where r = 0", a * refaults);
+	migrate__expect_of(run, &out[EXPECT_REFAULTS], "A ceil((N - f)/F), 0 where r = 0",
+			   a * refaults);
 }
 
 const struct workload workload_migrate_mixed = {
@@ -185,7 +186,8 @@ static void expected_pingpong(const struct run *run, struct expectation out[EXPE
 	migrate__expect(&out[EXPECT_DELIVERED], "ceil(N/C) + N", c + n);
 	migrate__expect_of(run, &out[EXPECT_PERFORMED], "A (ceil(N/C) + N)", a * (c + n));
 	migrate__expect_of(run, &out[EXPECT_SKIPPED], "(1 - A) (ceil(N/C) + N)", (1 - a) * (c + n));
-	migrate__expect_of(run, &out[EXPECT_AVOIDABLE], "O A (ceil(N/C) + N)", v->avoidable * a * (c + n));
+	migrate__expect_of(run, &out[EXPECT_AVOIDABLE], "O A (ceil(N/C) + N)",
+			   v->avoidable * a * (c + n));
 	migrate__expect_of(run, &out[EXPECT_PAGES_PERFORMED], "2 A N", 2 * a * n);
 	migrate__expect(&out[EXPECT_MIGRATIONS], "ceil(N/C) + N", c + n);
 	migrate__expect(&out[EXPECT_COLLECTED], "2 N", 2 * n);
@@ -232,7 +234,7 @@ static void expected_holes(const struct run *run, struct expectation out[EXPECT_
 	migrate__expect_of(run, &out[EXPECT_PERFORMED], "(A + H) ceil(N/C)", acts * c);
 	migrate__expect_of(run, &out[EXPECT_SKIPPED], "(1 + S - A - H) ceil(N/C)", (sent - acts) * c);
 	migrate__expect_of(run, &out[EXPECT_AVOIDABLE], "(O A + P H) ceil(N/C)",
-		  (v->avoidable * v->acts + v->holes_avoidable * v->holes_acts) * c);
+			   (v->avoidable * v->acts + v->holes_avoidable * v->holes_acts) * c);
 	migrate__expect_of(run, &out[EXPECT_PAGES_PERFORMED], "(A + H) N", acts * n);
 	migrate__expect(&out[EXPECT_MIGRATIONS], "ceil(N/C)", c);
 	migrate__expect(&out[EXPECT_COLLECTED], "N", n);

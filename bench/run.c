@@ -116,8 +116,8 @@ int run__check(struct run *run, const unsigned char *got, const char *who)
 			if (word[i] == value + i)
 				continue;
 			snprintf(run->failure, sizeof(run->failure),
-				 "%s read 0x%llx in page %zu, word %zu, where 0x%llx was written", who,
-				 word[i], page, i, value + i);
+				 "%s read 0x%llx in page %zu, word %zu, where 0x%llx was written",
+				 who, word[i], page, i, value + i);
 			return -EIO;
 		}
 	}

@@ -3,8 +3,9 @@
  * The paths of the kernel to __mmu_notifier_invalidate_range_start(), 5.8 to 7.2.
  * Functions come and go, are renamed (page to folio, 5.16 and later) and inlined,
  * so each path is here by several; a name that a kernel does not have costs
- * nothing. Only the paths of tests/vm/cause.t and kvm.t were seen on kernels. What several paths share (unmap_vmas, zap_page_range*, try_to_unmap,
- * try_to_migrate, move_page_tables) is not here, or unsure.
+ * nothing. Only the paths of tests/vm/cause.t and kvm.t were seen on kernels. What
+ * several paths share (unmap_vmas, zap_page_range*, try_to_unmap, try_to_migrate,
+ * move_page_tables) is not here, or unsure.
  */
 #include "causes.h"
 
