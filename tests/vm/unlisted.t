@@ -66,6 +66,8 @@ wait \$one
 rmmod notifier_test
 notifier_test
 \$mirror map:5 write notifier decline:2 act:3 loop:23 send:1 end ledger remove > again.ledger
+# Whose functions these are is asked once their first call is told of.
+sleep 1
 rmmod notifier_test
 kill -INT \$all
 wait \$all
