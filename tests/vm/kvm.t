@@ -176,11 +176,26 @@ check_left_out() { # NAME STEM OPERATION REASON SINGLE
 		== [29 * (23 * $s + 1)]' --argjson s "$5"
 }
 
+# 5.10 does not tell what is merged, bpftrace does not compile the script there, and in our
+# kernel the guest of the guest never comes back: Debian's own, where that is in the cache.
+if [ "$LINE" = 5.10 ]; then
+	"$ROOT/scripts/kernel-stock.sh" --line 5.10 --print-dir > /dev/null 2>&1 ||
+		skip_all "not in the cache: scripts/kernel-stock.sh --line 5.10"
+	guest stock --kvm-modules --no-test-hmm --nodes 2 << 'END'
+status kvm mmuscope bench kvm-mmops --pages 23 --iterations 29 --json -o kvm.json
+status coherent mmuscope bench --check-coherence kvm-mmops --pages 23 --iterations 3
+END
+	check_left_out "stock" "$tmp/stock/kvm" ksm \
+		'the kernel does not tell what is merged \(no /proc/self/ksm_merging_pages\)' 3
+	check_callbacks "stock" "$tmp/stock/kvm.json"
+	is "stock: --check-coherence" "$(tail -n 1 "$tmp/stock/coherent.stdout")" \
+		"Coherent: all that /dev/kvm and the CPU read was what was written last."
+	done_testing
+fi
+
 for variant in patched unpatched; do
 	has $variant || continue
-	script=
-	# bpftrace cannot compile the script without a kernel of 5.11, which tells of modules.
-	[ "$LINE" = 5.10 ] || script='
+	script='
 bpftrace -B line /root/kvm.bt > traced.bt 2> traced.bpftrace & tracer=$!
 wait_for grep -qs ready traced.bt
 status traced mmuscope bench kvm-mmops --pages 23 --iterations 29 --warmup 0 --json -o traced.json
@@ -188,8 +203,6 @@ while kill -INT $tracer; do
 	for n in $(seq 30); do [ -d /proc/$tracer ] && usleep 100000; done
 done 2> /dev/null
 wait $tracer
-'
-	script+='
 status causes mmuscope stat --by cause --sample 1 -j -o causes.json -- \
 	mmuscope bench kvm-mmops --pages 23 --iterations 29 --warmup 0
 settings traced
@@ -228,7 +241,7 @@ settings ended
 	check_said "$variant: --check-coherence" "$tmp/$variant/coherent"
 	is "$variant: --check-coherence" "$(tail -n 1 "$tmp/$variant/coherent.stdout")" \
 		"Coherent: all that /dev/kvm and the CPU read was what was written last."
-	[ "$LINE" = 5.10 ] || check_traced $variant 23 29
+	check_traced $variant 23 29
 	check_causes $variant 23 29
 	check_settings "$variant" $variant traced
 	check_left_out "$variant: KSM is running" "$tmp/$variant/running" ksm \
