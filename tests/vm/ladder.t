@@ -38,15 +38,19 @@ counted() { # FILE
 }
 sources() { jq -r '[.callbacks[].source] | unique | join(" ")' "$1"; }
 
+# Without BTF of modules the owner of a device is not known (5.10): that of the open
+# migration is taken for it, and another device's callback looks avoidable too.
+owner=driver others=1
+[ "$LINE" != 5.10 ] || owner=migration others=2
 avoidable_of() { # NAME: of a kernel without the opt-in; the migrations of mirror.c
 	case $1 in
 	# 23 times there in one call, and back in 23.
-	one) echo "MIGRATE setup avoidable $((23 * 24)) pages $((23 * 46)) owner by driver" ;;
+	one) echo "MIGRATE setup avoidable $((23 * 24)) pages $((23 * 46)) owner by $owner" ;;
 	# The device that migrates has two mirrors: both are its own.
-	two) echo "MIGRATE setup avoidable $((2 * 5 * 24)) pages $((2 * 5 * 46)) owner by driver" ;;
+	two) echo "MIGRATE setup avoidable $((2 * 5 * 24)) pages $((2 * 5 * 46)) owner by $owner" ;;
 	# Of two devices the other one must act.
-	other) echo "MIGRATE setup avoidable $((5 * 32)) pages $((5 * 62)) owner by driver" ;;
-	split) echo "MIGRATE setup avoidable 1 pages 64 owner by driver" ;;
+	other) echo "MIGRATE setup avoidable $((others * 5 * 32)) pages $((others * 5 * 62)) owner by $owner" ;;
+	split) echo "MIGRATE setup avoidable 1 pages 64 owner by $owner" ;;
 	esac
 }
 
@@ -69,6 +73,8 @@ for variant in patched unpatched no-optin; do
 		no-optin) want=$(avoidable_of "$name") ;;
 		*) want='' ;;
 		esac
+		[ "$variant $name $owner" != "patched other migration" ] ||
+			want="MIGRATE setup avoidable $((5 * 32)) pages $((5 * 62)) owner by migration"
 		is "$variant: $name: avoidable" "$(grep avoidable <<< "$expected")" "$want"
 	done
 	# 529 pages come back one by one, and 23 times 23 go there at once.
@@ -84,6 +90,7 @@ for variant in patched unpatched no-optin; do
 done
 # Where the driver has not opted in, what the opt-in saves is what was avoidable.
 for name in $(has no-optin && echo "$runs"); do
+	[ "$name $owner" != "other migration" ] || continue
 	performed='[.callbacks[] | select(.event == "MIGRATE") | .performed] | add // 0'
 	is "$name: avoidable without the opt-in = performed without it - performed with it" \
 		"$(jq '[.callbacks[].avoidable] | add' "$tmp/no-optin/$name-$FIRST_RUNG.json")" \

@@ -267,6 +267,7 @@ static void tell_owner(u32 reader)
 static void load(void)
 {
 	struct bpf_program *prog;
+	bool storage;
 
 	cpu_count = libbpf_num_possible_cpus();
 	skel = synthetic_bpf__open();
@@ -275,9 +276,12 @@ static void load(void)
 	bpf_object__for_each_program(prog, skel->obj)
 		bpf_program__set_autoload(prog, bpf_program__type(prog) ==
 							BPF_PROG_TYPE_RAW_TRACEPOINT);
+	storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
+	bpf_map__set_autocreate(skel->maps.task_storage, storage);
+	bpf_map__set_autocreate(skel->maps.task_hash, !storage);
 	*(struct mmuscope_config *)&skel->rodata->cfg = (struct mmuscope_config){
 		.scope = SCOPE_PROCESS, .tgid = (u32)getpid(), .row_shift = ROW_SHIFT,
-		.latency = 1, .task_storage = 1, .slots = 1, .direct = 1,
+		.latency = 1, .task_storage = storage, .slots = 1, .direct = 1,
 		.cpus = (u32)cpu_count,
 	};
 	if (has("nouveau", "nvkm_vmm_map"))

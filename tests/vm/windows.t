@@ -94,13 +94,16 @@ exits room 0
 json "more than there is room for: counted, and how many are not listed" "$out/room.json" \
 	'.windows | .longer == 71 and .unlisted == 7 and (.items | length) == 64'
 exits exits 0
+# Before 5.13 nobody looks at a task that exits; here the module ends them then.
+if [ "$LINE" != 5.10 ]; then
 like "left open by a process that exits: is said" "$(says exits)" \
 	'^mmuscope stat: the kernel has not ended 997 windows\.$'
 json "left open by a process that exits" "$out/exits.json" '.windows | .longer == 0 and .unended == 997
 	and .unlisted == 0 and (.items | length == 997 and all(.[]; .ended == false and .fate == "task exited"
 	and .task == "mirror" and .stack[0] == "notifier_test_send"))'
+fi
 balance='.invariants[] | select(.name == "starts = ends + failed starts")'
-json "left open by a process that exits: the balance" "$out/exits.json" "$balance"' | .holds
+[ "$LINE" = 5.10 ] || json "left open by a process that exits: the balance" "$out/exits.json" "$balance"' | .holds
 	and (.detail | test("^99[89] = [12] \\+ 0, and 997 abandoned by a dying task, 0 left open$"))'
 sound "left open by a process that exits" "$out/exits.json"
 exits normal 0
@@ -115,15 +118,19 @@ sound "nothing wrong" "$out/normal.json"
 json "without --windows: null" "$out/without.json" '.windows == null'
 
 exits all 0
+thread='task exited'
+[ "$LINE" != 5.10 ] || thread='still open'
 like "left open by a thread and by a process that goes on: is said" "$(says all)" \
 	'^mmuscope stat: the kernel has not ended 2 windows\.$'
 json "left open by a thread and by a process that goes on" "$out/all.json" '.windows
-	| .longer == 1 and .unended == 2 and (.items | map({fate, own: (.tid == .pid)}) | sort_by(.fate))
-	== [{fate: "ended", own: true}, {fate: "still open", own: true}, {fate: "task exited", own: false}]'
-json "its age" "$out/all.json" '.windows.items[] | select(.fate == "still open")
+	| .longer == 1 and .unended == 2 and (.items | map({fate, own: (.tid == .pid)}) | sort)
+	== ([{fate: "ended", own: true}, {fate: "still open", own: true}, {fate: $f, own: false}] | sort)' \
+	--arg f "$thread"
+json "its age" "$out/all.json" '.windows.items[] | select(.fate == "still open" and .tid == .pid)
 	| .open_ns >= 1050000000 and .stack[0] == "notifier_test_send"'
 json "the balance" "$out/all.json" "$balance"' | .holds
-	and (.detail | test("and 1 abandoned by a dying task, 1 left open$"))'
+	and (.detail | test("and \($a) abandoned by a dying task, \(2 - $a) left open$"))' \
+	--argjson a "$([ "$LINE" = 5.10 ] && echo 0 || echo 1)"
 sound "left open by a thread and by a process that goes on" "$out/all.json"
 
 # Which end is missing cannot be told from one that was missed.
