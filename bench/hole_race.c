@@ -181,12 +181,16 @@ static json_t *order_json(const struct race *r, const struct order_record *recor
 }
 
 /*
- * How many pages the other device mapped after migrate_vma_setup() had told of them and
- * before their hole was filled: these only the notification of migrate_vma_pages() saves.
+ * How many pages the other device mapped, from begin to end after migrate_vma_setup() had
+ * told of them and before migrate_vma_pages() could fill their hole: these only the
+ * notification of migrate_vma_pages() saves. Those that it meets while it fills are as
+ * much in need of it, and are not counted, as their hole may have been filled already. A
+ * fault that began before the end of setup is told to try again.
  */
 static __u64 count_exposed(const struct race *r, const struct order_record *records, size_t count)
 {
 	__u64 from = 0, to = 0, last = 0, exposed = 0;
+	bool began = false;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct order_record *o = &records[i];
@@ -196,9 +200,12 @@ static __u64 count_exposed(const struct race *r, const struct order_record *reco
 			from = o->from;
 			to = o->to;
 			last = 0;
-		} else if (migrates && o->step == ORDER_PAGES_LEFT) {
+		} else if (migrates && o->step == ORDER_PAGES) {
 			to = 0;
-		} else if (!migrates && o->step == ORDER_FAULT_LEFT && !o->result &&
+			began = false;
+		} else if (!migrates && o->step == ORDER_FAULT) {
+			began = to != 0;
+		} else if (!migrates && o->step == ORDER_FAULT_LEFT && !o->result && began &&
 			   o->from >= from && o->from < to && o->from != last) {
 			/* Page after page: none comes twice before another has come. */
 			last = o->from;
@@ -518,6 +525,21 @@ static int print_evidence(const json_t *doc, const json_t *page, FILE *out)
 	return err;
 }
 
+/* It is a race: that nothing was stale says as much as the moment was met. */
+static void print_coherent(const json_t *doc, FILE *out)
+{
+	const json_t *exposed = json_object_get(doc, "exposed");
+	uintmax_t n = (uintmax_t)number(doc, "exposed");
+
+	if (!json_is_integer(exposed))
+		fputs("No page was stale; how often the race was met is not observable.\n", out);
+	else if (n)
+		fprintf(out, "Coherent: %ju pages were exposed, and none was stale.\n", n);
+	else
+		fputs("No page was exposed, so that none could be stale: ask for more --iterations, "
+		      "with two CPUs or more.\n", out);
+}
+
 enum status hole_race__print(const json_t *doc, FILE *out)
 {
 	static const struct table_column columns[] = {
@@ -554,6 +576,8 @@ enum status hole_race__print(const json_t *doc, FILE *out)
 	table__free(table);
 	if (!err && first)
 		err = print_evidence(doc, first, out);
+	else if (!err)
+		print_coherent(doc, out);
 	if (!err)
 		return STATUS_OK;
 	msg("cannot print the table: out of memory.");

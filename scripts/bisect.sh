@@ -5,8 +5,8 @@
 # A step of `git bisect run` in a kernel tree: builds what is checked out, boots it,
 # runs a workload, and says whether it is bad.
 #
-#   --fail-on EXPR    bad if it is true: see --fail-on in mmuscope-diff(1); may be given
-#                     several times
+#   --fail-on EXPR    bad if it is true: see --fail-on in mmuscope-diff(1), without delta:
+#                     and pct:; may be given several times
 #   --tree DIR        the kernel tree (the current folder); it is copied, never changed
 #   --line LINE       the fragment and the patches are those of this line (6.1)
 #   --variant NAME    patches on top of the tree: as in kernel/patches/LINE (patched: only
@@ -43,11 +43,20 @@ while [ $# -gt 0 ]; do
 	shift
 done
 [ ${#limits[@]} -gt 0 ] || usage_error "needs --fail-on."
+for limit in "${limits[@]}"; do
+	[[ ${limit// /} != @(delta|pct):* ]] ||
+		usage_error "'$limit' compares two kernels, and a step of a bisection has one."
+done
+[ "$workload" != hole-race ] ||
+	usage_error "hole-race has no counts that --fail-on knows: name another workload."
 [ -f "$tree/Kconfig" ] && [ -f "$tree/Makefile" ] || usage_error "'$tree' is not a kernel tree: see --tree."
 [ -d "$ROOT/kernel/patches/$line" ] ||
 	usage_error "there is no line '$line': kernel/patches has $(cd "$ROOT/kernel/patches" && echo *)."
 tool=$ROOT/build/mmuscope
 [ -x "$tool" ] || die "there is no build/mmuscope: run make."
+# Before an hour's work: empty files are complained of after the limits.
+"$tool" diff "${limits[@]}" /dev/null /dev/null > /dev/null 2>&1 || [ $? != 2 ] ||
+	{ "$tool" diff "${limits[@]}" /dev/null /dev/null 2>&1 | head -n 1 >&2 || :; exit 129; }
 make_dir "$out"
 out=$(cd "$out" && pwd -P)
 trap 'exit 130' INT

@@ -19,6 +19,8 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# What cannot be had or measured.
+FAILED=3
 WORKLOADS="migrate-mixed migrate-pingpong migrate-holes migrate-thp migrate-thp-split"
 UNAVAILABLE=4
 # Long enough for the race to be met, with one chunk of every line.
@@ -37,6 +39,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 [ -n "$lines" ] || lines=$(cd "$ROOT/kernel/patches" && echo * | tr ' ' ',')
+[[ ,$lines, != *,,* ]] || usage_error "'$lines' has an empty name."
 for line in ${lines//,/ }; do
 	[[ $line != */* && -d $ROOT/kernel/patches/$line ]] ||
 		usage_error "there is no line '$line': kernel/patches has $(cd "$ROOT/kernel/patches" && echo *)."
@@ -137,7 +140,7 @@ for line in ${lines//,/ }; do
 		measure "$line" "$variant"
 	done
 done
-[ -s "$out/rows" ] || die "no line has such a variant: see kernel/patches."
+[ -s "$out/rows" ] || usage_error "no line of '$lines' has a variant of '$variants' that is measured here: see kernel/patches."
 
 # A stale page where the kernel tells of holes, or none where it does not, is a surprise.
 jq -s '{schema: "mmuscope-matrix/1", rows: map(. + {expected: (if .workload == null then null

@@ -283,7 +283,7 @@ static void settle_row(struct diff_row *row, const struct diff_case *c, const st
 }
 
 /* A folder with a file for each workload has nothing twice, and nothing is missing in it. */
-static bool repeats_anything(const struct diff *diff, int side)
+bool diff__repeats(const struct diff *diff, int side)
 {
 	for (size_t i = 0; i < diff->n_cases; i++)
 		if (diff->cases[i].n_in[side] > 1)
@@ -295,7 +295,7 @@ static int note_partial(struct diff *diff, const char *title, const struct diff_
 {
 	size_t n_runs = diff->side[side].set->n_runs;
 
-	if (!c->n_in[side] || c->n_in[side] == n_runs || !repeats_anything(diff, side))
+	if (!c->n_in[side] || c->n_in[side] == n_runs || !diff__repeats(diff, side))
 		return 0;
 	return sentences__add(&diff->notes, "%s is in %zu of the %zu runs of %s only.", title,
 			      c->n_in[side], n_runs, diff->side[side].label);
@@ -331,6 +331,22 @@ static int note_durations(struct diff *diff)
 			      "they were, not scaled.",
 			      diff->side[BASE].label, (double)base->duration_ns / 1e9,
 			      diff->side[NEW].label, (double)new->duration_ns / 1e9);
+}
+
+/* The spread between boots is not in the samples of one: see mmuscope-diff(1). */
+static int note_boots(struct diff *diff)
+{
+	if (strcmp(diff->clock, "ns") || diff->times_forbidden ||
+	    diff->side[BASE].first->schema != RESULT_BENCH || diff__repeats(diff, BASE) ||
+	    diff__repeats(diff, NEW))
+		return 0;
+	return sentences__add(&diff->notes,
+			      "Times are of one boot of each kernel, and two boots of one kernel "
+			      "may differ as much%s: compare the counts, or several runs of each.",
+			      diff->side[BASE].first->accel &&
+					      !strcmp(diff->side[BASE].first->accel, "tcg") ?
+				      ", the more so in an emulator" :
+				      "");
 }
 
 static bool value_varies(const struct diff_value *value)
@@ -549,7 +565,8 @@ int diff__new(const struct result_set *base, const struct result_set *new, struc
 		goto cleanup;
 	for (size_t i = 0; i < diff->n_cases && !err; i++)
 		err = settle_case(diff, &diff->cases[i]);
-	if (err || (err = diff__group_cases(diff)) || (err = note_cases(diff)))
+	if (err || (err = diff__group_cases(diff)) || (err = note_boots(diff)) ||
+	    (err = note_cases(diff)))
 		goto cleanup;
 	err = diff__judge_times(diff);
 cleanup:

@@ -152,6 +152,9 @@ struct diff {
 
 /* Makes diff->workloads once all cases are there. 0 or -ENOMEM. */
 int diff__group_cases(struct diff *diff);
+
+/* Is any parameter set in more than one of the side's runs? */
+bool diff__repeats(const struct diff *diff, int side);
 /* Frees them. */
 void diff__ungroup_cases(struct diff *diff);
 

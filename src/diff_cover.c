@@ -293,7 +293,7 @@ static void print_table(const struct diff *diff, const struct diff_workload *w, 
 
 	fputc('\n', out);
 	if (!w->n_joined) {
-		fputs("measured on one of them only\n", out);
+		fprintf(out, "measured on %s only\n", w->cases[0]->n_in[BASE] ? "base" : "new");
 		return;
 	}
 	if (w->n_cases > 1)
@@ -340,7 +340,7 @@ static void print_workload(const struct diff_workload *w, FILE *out)
 }
 
 /* The options of `mmuscope bench` that give these parameters. */
-static void print_command(const struct diff *diff, const struct diff_workload *w, FILE *out)
+static void print_command(const struct diff_workload *w, FILE *out)
 {
 	static const struct {
 		const char *param, *option;
@@ -375,8 +375,8 @@ static void print_command(const struct diff *diff, const struct diff_workload *w
 	if (n)
 		flow__word(&flow, text);
 	flow__word(&flow, "--json -o FILE");
-	fprintf(out, "\n    on each kernel%s, then\n  $ mmuscope diff --cover-letter BASE NEW\n",
-		strcmp(diff->clock, "ns") ? " (in QEMU, -icount shift=0,sleep=off)" : "");
+	fprintf(out, "\n    on %s\n",
+		w->n_joined ? "each kernel" : w->cases[0]->n_in[BASE] ? "base" : "new");
 }
 
 int diff__print_cover_letter(const struct diff *diff, FILE *out)
@@ -387,8 +387,10 @@ int diff__print_cover_letter(const struct diff *diff, FILE *out)
 	int err;
 
 	for (int side = 0; side < SIDES; side++)
-		fprintf(out, "%s    Linux %s, %zu run%s\n", names[side],
+		fprintf(out, "%s    Linux %s, %zu %s%s\n", names[side],
 			diff->side[side].first->release, diff->side[side].set->n_runs,
+			diff->side[side].set->n_runs > 1 && !diff__repeats(diff, side) ? "result" :
+											 "run",
 			diff->side[side].set->n_runs == 1 ? "" : "s");
 	err = print_configs(diff, out);
 	if (err)
@@ -412,12 +414,19 @@ int diff__print_cover_letter(const struct diff *diff, FILE *out)
 		print_workload(w, out);
 		print_table(diff, w, out);
 	}
+	for (size_t i = 0; i < diff->notes.n; i++) {
+		struct flow flow = { out, (size_t)fprintf(out, "\nnote:") - 1, false };
+
+		flow__words(&flow, diff->notes.text[i]);
+		fputc('\n', out);
+	}
 	fputs("\nMeasured by mmuscope " MMUSCOPE_VERSION ", again with\n", out);
 	for (size_t i = 0; i < diff->n_workloads && bench; i++)
-		print_command(diff, &diff->workloads[i], out);
+		print_command(&diff->workloads[i], out);
 	if (!bench)
-		fputs("  $ mmuscope stat --json -o FILE -- COMMAND\n"
-		      "    on each kernel, then\n  $ mmuscope diff --cover-letter BASE NEW\n", out);
+		fputs("  $ mmuscope stat --json -o FILE -- COMMAND\n    on each kernel\n", out);
+	fprintf(out, "  $ mmuscope diff --cover-letter BASE NEW\n    of these files%s\n",
+		strcmp(diff->clock, "ns") ? ", measured in QEMU, -icount shift=0,sleep=off" : "");
 	if (diff->warnings.n)
 		fprintf(out, "\n%zu checks of the inputs are broken: do not trust the numbers.\n",
 			diff->warnings.n);

@@ -110,8 +110,17 @@ for wrong in "--fail-on" "--bogus" "--line 9.9" "--tree /nowhere" "surplus"; do
 	run "${bisect[@]}" $wrong
 	is "$wrong: exit status" "$status" 129
 done
-run "$tmp/tool/scripts/bisect.sh" --fail-on 'bogus > 1' --out "$tmp/out"
+run "${bisect[@]}" --fail-on 'bogus > 1' --out "$tmp/unused"
 is "a metric that is none" "$status" 129
+like "a metric that is none: is named" "$err" "there is no metric 'bogus'"
+ok "a metric that is none: before anything is built" test ! -e "$tmp/unused"
+for limit in 'delta:performed > 0' 'pct: performed > 5'; do
+	run "${bisect[@]}" --fail-on "$limit"
+	is "$limit: exit status" "$status" 129
+	like "$limit: sentence" "$err" "'$limit' compares two kernels"
+done
+run "${bisect[@]}" --workload hole-race
+is "a workload without counts" "$status" 129
 run "$tmp/tool/scripts/bisect.sh"
 is "no limit" "$status" 129
 done_testing

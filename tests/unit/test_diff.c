@@ -255,29 +255,6 @@ static json_t *bent(const char *count)
 	return json;
 }
 
-/* Lines of kernels, a file for each workload: the counts are what is asked for. */
-static void another_chunk_size_is_said(void **state)
-{
-	struct fixture wide = fixture_patched, others = fixture_patched;
-	struct pair p = { 0 };
-
-	(void)state;
-	wide.chunk_pages = 512;
-	others.shares[0] = 25;
-	others.shares[1] = -1;
-	add(&p, BASE, fixture_bench(&fixture_patched));
-	add(&p, BASE, fixture_bench(&others));
-	add(&p, NEW, fixture_bench(&wide));
-	compare(&p);
-	assert_int_equal(p.diff->notes.n, 1);
-	assert_string_equal(p.diff->notes.text[0],
-			    "The device migrates 64 pages at a time on base and 512 on new, so that "
-			    "the same work makes other counts.");
-	check_printed(&p, false, "! The device migrates 64 pages at a time on base and 512 on new");
-	check_printed(&p, false, "device test_hmm.");
-	end(&p);
-}
-
 static void a_count_that_varies_is_called_out(void **state)
 {
 	struct pair p = { 0 };
@@ -631,6 +608,60 @@ static void a_cover_letter_has_what_changed(void **state)
 	remove_folder(folder[NEW]);
 }
 
+/* Lines of kernels, a file for each workload: the counts are what is asked for. */
+static void another_chunk_size_is_said(void **state)
+{
+	struct fixture wide = fixture_patched, others = fixture_patched;
+	struct pair p = { 0 };
+	char *text;
+
+	(void)state;
+	wide.chunk_pages = 512;
+	others.shares[0] = 25;
+	others.shares[1] = -1;
+	add(&p, BASE, fixture_bench(&fixture_patched));
+	add(&p, BASE, fixture_bench(&others));
+	add(&p, NEW, fixture_bench(&wide));
+	compare(&p);
+	assert_int_equal(p.diff->notes.n, 1);
+	text = cover_letter(&p);
+	check_has(text, "base:    Linux 6.1.0-patched, 2 results\n");
+	check_has(text, "\nnote: The device migrates 64 pages at a time on base and 512 on new,");
+	free(text);
+	assert_string_equal(p.diff->notes.text[0],
+			    "The device migrates 64 pages at a time on base and 512 on new, so that "
+			    "the same work makes other counts.");
+	check_printed(&p, false, "! The device migrates 64 pages at a time on base and 512 on new");
+	check_printed(&p, false, "device test_hmm.");
+	end(&p);
+}
+
+static void times_of_one_boot_are_called_so(void **state)
+{
+	struct fixture base = fixture_unpatched, new = fixture_patched;
+	struct pair p = { 0 };
+
+	(void)state;
+	base.clock = new.clock = "ns";
+	add(&p, BASE, fixture_bench(&base));
+	add(&p, NEW, fixture_bench(&new));
+	compare(&p);
+	assert_int_equal(p.diff->notes.n, 1);
+	assert_string_equal(p.diff->notes.text[0],
+			    "Times are of one boot of each kernel, and two boots of one kernel may "
+			    "differ as much, the more so in an emulator: compare the counts, or "
+			    "several runs of each.");
+	end(&p);
+	p = (struct pair){ 0 };
+	add(&p, BASE, fixture_bench(&base));
+	base.jitter = 1;
+	add(&p, BASE, fixture_bench(&base));
+	add(&p, NEW, fixture_bench(&new));
+	compare(&p);
+	assert_int_equal(p.diff->notes.n, 0);
+	end(&p);
+}
+
 static void exit_statuses_are_as_documented(void **state)
 {
 	char *folder = make_folder();
@@ -681,6 +712,7 @@ int main(void)
 		cmocka_unit_test(overlapping_runs_are_no_difference),
 		cmocka_unit_test(a_run_that_repeats_another_is_no_evidence),
 		cmocka_unit_test(another_chunk_size_is_said),
+		cmocka_unit_test(times_of_one_boot_are_called_so),
 		cmocka_unit_test(a_count_that_varies_is_called_out),
 		cmocka_unit_test(a_part_performed_is_told_as_a_part),
 		cmocka_unit_test(what_one_side_lacks_is_not_zero),
