@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "src/drivers.h"
@@ -112,6 +113,17 @@ static bool has(const char *module, const char *name)
 	const struct btf *btf = btf_of(module);
 
 	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
+}
+
+/* Of struct mmu_notifier_range; renamed in 5.14. */
+static const char *owner_member(void)
+{
+	int major = 0, minor = 0;
+	struct utsname u;
+
+	uname(&u);
+	sscanf(u.release, "%d.%d", &major, &minor);
+	return major * 1000 + minor < 5014 ? "migrate_pgmap_owner" : "owner";
 }
 
 /* ---- the BTF that is made ---- */
@@ -462,7 +474,7 @@ static struct mm make_mm(u64 seq, u64 open, u32 event, u64 owner)
 	    open);
 	/* Of 4 bytes: what is written behind it comes later. */
 	put(range + offset_of("", "mmu_notifier_range", "event"), event);
-	put(range + offset_of("", "mmu_notifier_range", "owner"), owner);
+	put(range + offset_of("", "mmu_notifier_range", owner_member()), owner);
 	put(range + offset_of("", "mmu_notifier_range", "mm"), m.address);
 	put(range + offset_of("", "mmu_notifier_range", "start"), START);
 	put(range + offset_of("", "mmu_notifier_range", "end"), START + PAGES * 4096);
