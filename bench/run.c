@@ -35,34 +35,18 @@ struct sample_step *sample__step(struct sample *sample, const char *name)
 	return step;
 }
 
-int run__map(struct run *run)
+/* The range, which begins at a multiple of `align`, itself one of PAGE_BYTES. */
+static int map_range(struct run *run, size_t align, int advice)
 {
-	size_t size = run->params.pages * PAGE_BYTES;
-	unsigned char *area;
-
-	/* A guard page on either side keeps the mapping from merging with a neighbour. */
-	area = mmap(NULL, size + 2 * PAGE_BYTES, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (area == MAP_FAILED)
-		return -errno;
-	run->range = area + PAGE_BYTES;
-	if (mprotect(run->range, size, PROT_READ | PROT_WRITE) ||
-	    madvise(run->range, size, MADV_NOHUGEPAGE))
-		return -errno;
-	return 0;
-}
-
-int run__map_huge(struct run *run)
-{
-	size_t size = run->params.pages * PAGE_BYTES, huge = HUGE_PAGES * PAGE_BYTES;
-	size_t room = size + huge + 2 * PAGE_BYTES, before, after;
+	size_t size = run->params.pages * PAGE_BYTES, before, after;
+	size_t room = size + align - PAGE_BYTES + 2 * PAGE_BYTES;
 	unsigned char *area;
 
 	area = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (area == MAP_FAILED)
 		return -errno;
-	/* As above, one guard page on either side is kept. */
-	before = (huge - ((unsigned long)area + PAGE_BYTES) % huge) % huge;
+	/* A guard page on either side keeps the mapping from merging with a neighbour. */
+	before = (align - ((unsigned long)area + PAGE_BYTES) % align) % align;
 	after = room - before - size - 2 * PAGE_BYTES;
 	if (before)
 		munmap(area, before);
@@ -70,9 +54,19 @@ int run__map_huge(struct run *run)
 	if (after)
 		munmap(run->range + size + PAGE_BYTES, after);
 	if (mprotect(run->range, size, PROT_READ | PROT_WRITE) ||
-	    madvise(run->range, size, MADV_HUGEPAGE))
+	    madvise(run->range, size, advice))
 		return -errno;
 	return 0;
+}
+
+int run__map(struct run *run)
+{
+	return map_range(run, PAGE_BYTES, MADV_NOHUGEPAGE);
+}
+
+int run__map_huge(struct run *run)
+{
+	return map_range(run, HUGE_PAGES * PAGE_BYTES, MADV_HUGEPAGE);
 }
 
 void *run__map_buffer(size_t size)

@@ -55,8 +55,9 @@ done
 tool=$ROOT/build/mmuscope
 [ -x "$tool" ] || die "there is no build/mmuscope: run make."
 # Before an hour's work: empty files are complained of after the limits.
-"$tool" diff "${limits[@]}" /dev/null /dev/null > /dev/null 2>&1 || [ $? != 2 ] ||
-	{ "$tool" diff "${limits[@]}" /dev/null /dev/null 2>&1 | head -n 1 >&2 || :; exit 129; }
+status=0
+said=$("$tool" diff "${limits[@]}" /dev/null /dev/null 2>&1) || status=$?
+[ $status != 2 ] || { say "${said%%$'\n'*}"; exit 129; }
 make_dir "$out"
 out=$(cd "$out" && pwd -P)
 trap 'exit 130' INT

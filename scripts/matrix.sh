@@ -73,7 +73,7 @@ missed() { # LINE VARIANT WHY
 		'{line: $line, variant: $variant, workload: null, reason: $why}' >> "$out/rows"
 }
 
-# In the guest: one file for each; the exit status of each is in the file itself.
+# In the guest: one file for each, and what was said and the exit status beside it.
 guest="set -u; cd /tmp; mkdir out
 for w in $WORKLOADS; do
 	mmuscope bench \$w --json -o out/\$w.json 2> out/\$w.said
