@@ -98,6 +98,15 @@ void watched__end(struct watched *w)
 		waitpid(w->pid, NULL, 0);
 }
 
+static int count_record(void *ctx, unsigned int cpu, const struct mmuscope_record *rec)
+{
+	__u64 *callbacks = ctx;
+
+	(void)cpu;
+	*callbacks += rec->kind == RECORD_CALLBACK;
+	return 0;
+}
+
 /* Also proves that it counted: a watcher that sees nothing is cheap for a bad reason. */
 int watched__measure_with(const struct watched *w, const struct session_options *wanted, bool off,
 			  const char *name, __u64 callbacks, double *cost)
@@ -107,11 +116,13 @@ int watched__measure_with(const struct watched *w, const struct session_options 
 	struct snapshot snap = {};
 	struct snapshot_sums sums;
 	struct session *s = NULL;
-	__u64 want = mine && !off ? callbacks : 0;
+	__u64 want = mine && !off ? callbacks : 0, recorded = 0;
 	int err;
 
 	if (mine && options.scope == SCOPE_PROCESS)
 		options.pid = w->pid;
+	/* Nobody reads them meanwhile: on one CPU that would be part of the cost. */
+	options.record_bytes = 4 * callbacks * sizeof(struct mmuscope_record);
 	err = session__open(&s, &options);
 	err = err ? err : session__load(s);
 	err = err ? err : session__attach(s);
@@ -127,6 +138,14 @@ int watched__measure_with(const struct watched *w, const struct session_options 
 		if (options.scope != SCOPE_ALL && sums.delivered != want) {
 			msg("'%s' counted %ju callbacks where %ju were made.", name,
 			    (uintmax_t)sums.delivered, (uintmax_t)want);
+			err = -EIO;
+		}
+	}
+	if (!err && options.records) {
+		session__take_records(s, count_record, &recorded);
+		if (recorded != want) {
+			msg("'%s' recorded %ju callbacks where %ju were made.", name,
+			    (uintmax_t)recorded, (uintmax_t)want);
 			err = -EIO;
 		}
 	}

@@ -329,8 +329,8 @@ static __always_inline void add_latency(struct mmuscope_callback_row *row, u64 n
 
 /* Is there a second pass, which will add the time of both? */
 static __always_inline bool await_second_pass(u64 finish, const struct process *p,
-					      const struct callback_event *e, u32 phase,
-					      bool avoidable)
+					      const struct callback_event *e, u32 phase, u8 flags,
+					      const struct migration_frame *m)
 {
 	struct second_pass second = {
 		.time = e->time,
@@ -339,7 +339,10 @@ static __always_inline bool await_second_pass(u64 finish, const struct process *
 		.generation = control.generation,
 		.event = e->event,
 		.phase = phase,
-		.avoidable = avoidable,
+		.flags = flags,
+		.migration = migration_id(m),
+		.from = e->start,
+		.to = e->end,
 	};
 	u64 key;
 
@@ -419,10 +422,11 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	struct process p;
 	struct callback_event e;
 	u64 now = 0, avoidable;
+	u8 flags;
 
 	if (target || framed(direct) ? !control.generation : !control.enabled)
 		return 0;
-	if (target || cfg.latency)
+	if (target || cfg.latency || RECORDING)
 		now = bpf_ktime_get_ns();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
@@ -469,15 +473,29 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	e.start = READ(direct, range, start);
 	e.end = READ(direct, range, end);
 	e.time = now - entered.ns;
+	e.ended = now;
 	e.event = event;
 	e.reader = callback_owner;
 	avoidable = row->avoidable;
 	count_callback(row, outcome, &e, m);
+	flags = outcome_flags(outcome, row->avoidable != avoidable);
 	if (kind == TWO_PASS && cfg.latency && callback_second_pass &&
-	    await_second_pass(finish, &p, &e, phase, row->avoidable != avoidable))
+	    await_second_pass(finish, &p, &e, phase, flags, m))
 		return 0;
 	if (target || cfg.latency)
 		add_latency(row, now - entered.ns);
+	if (!recorded(RECORD_CALLBACK))
+		return 0;
+	if (target) {
+		p.tgid = cfg.tgid;
+		p.start = 0;
+	}
+	if (!framed(direct)) {
+		e.time = 0;
+		flags |= RECORD_UNTIMED;
+	}
+	record_callback(c, &e, p.start, key_word(&p, ROW_CALLBACK, event, phase, flags), callback_id,
+			migration_id(m));
 	return 0;
 }
 
@@ -496,6 +514,23 @@ static __always_inline int second_pass_enter(u64 finish, const bool direct)
 		return 0;
 	s->entry_ns = bpf_ktime_get_ns();
 	return 0;
+}
+
+/* Both passes are one record, when the second has ended. */
+static __always_inline void record_second(struct mmuscope_cpu *c, const struct process *p,
+					  const struct second_pass *s, u64 now, u64 time)
+{
+	const struct callback_event e = {
+		.time = s->time + time,
+		.ended = now,
+		.start = s->from,
+		.end = s->to,
+		.event = s->event,
+	};
+
+	record_callback(c, &e, p->start,
+			key_word(p, ROW_CALLBACK, s->event, s->phase, s->flags), callback_id,
+			s->migration);
 }
 
 static __always_inline int second_pass_leave(u64 finish, const bool direct)
@@ -532,8 +567,10 @@ static __always_inline int second_pass_leave(u64 finish, const bool direct)
 			      key_word(&p, ROW_CALLBACK, s->event, s->phase, 0), callback_id);
 	if (row) {
 		add_latency(row, s->time + time);
-		if (s->avoidable)
+		if (s->flags & RECORD_AVOIDABLE)
 			row->avoidable_time += time;
+		if (recorded(RECORD_CALLBACK))
+			record_second(c, &p, s, now, time);
 	}
 	bpf_map_delete_elem(&second_passes, &finish);
 	return 0;

@@ -10,16 +10,17 @@
 #ifndef MMUSCOPE_CAUSE_BPF_H
 #define MMUSCOPE_CAUSE_BPF_H
 
-#include "state.bpf.h"
+#include "record.bpf.h"
 
 #define EEXIST 17
 
-struct {
+struct cause_stacks_map {
 	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
 	__uint(max_entries, 1);	/* 1 << row_shift */
 	__uint(key_size, sizeof(u32));
 	__uint(value_size, MMUSCOPE_STACK_DEPTH * sizeof(u64));
-} cause_stacks SEC(".maps");
+};
+extern struct cause_stacks_map cause_stacks SEC(".maps");
 
 /*
  * Unwinding costs the kernel some 7000 instructions, so a CPU remembers the stacks
@@ -45,12 +46,13 @@ struct stack_scratch {
 	struct stack_memo memo[STACK_MEMOS];
 };
 
-struct {
+struct stack_scratch_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct stack_scratch);
-} stack_scratch SEC(".maps");
+};
+extern struct stack_scratch_map stack_scratch SEC(".maps");
 
 static __always_inline struct stack_scratch *this_scratch(void)
 {
@@ -144,6 +146,21 @@ static __noinline int cause_keep(s64 id, u64 start, u64 word, u64 from, u64 to)
 	return 0;
 }
 
+/* The stack of the notification of this task that is recorded next. */
+static __always_inline void record_stack(struct mmuscope_cpu *c, s64 id, const struct process *p,
+					 u64 now)
+{
+	const struct recorded_range v = {
+		.ns = now,
+		.what = id,
+		.start = p->start,
+		.tgid = p->tgid,
+		.kind = RECORD_STACK,
+	};
+
+	record_range(c, &v);
+}
+
 /*
  * The stack is taken here and not in a function of its own: a frame of BPF costs
  * the kernel most to get past. Where a program interrupts another between load and
@@ -151,7 +168,7 @@ static __noinline int cause_keep(s64 id, u64 start, u64 word, u64 from, u64 to)
  * is counted down.
  */
 static __always_inline void cause_count(void *ctx, struct mmuscope_cpu *c, const struct process *p,
-					u32 event, u32 phase, u64 from, u64 to)
+					u32 event, u32 phase, u64 from, u64 to, u64 now)
 {
 	s64 id = -1;
 
@@ -162,6 +179,8 @@ static __always_inline void cause_count(void *ctx, struct mmuscope_cpu *c, const
 	if (id < 0)
 		id = stack_id(ctx);
 	cause_keep(id, p->start, key_word(p, ROW_CAUSE, event, phase, 0), from, to);
+	if (recorded(RECORD_STACK) && id >= 0)
+		record_stack(c, id, p, now);
 }
 
 #endif

@@ -3,9 +3,49 @@
  * Device faults: hmm_range_fault() (mm/hmm.c) fills a device's page table.
  * -EBUSY says that an invalidation collided and the driver must try again.
  */
-#include "state.bpf.h"
+#include "record.bpf.h"
 
 #define EBUSY 16
+
+/* Where its time is recorded. */
+SEC("?fentry/hmm_range_fault")
+int BPF_PROG(device_fault_enter, struct hmm_range *range)
+{
+	struct task_state *st;
+	struct process p;
+
+	if (!control.enabled || !find_process(&p, range->notifier->mm))
+		return 0;
+	st = task_state(true);
+	if (st)
+		st->fault_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline void record_fault(struct mmuscope_cpu *c, const struct process *p,
+					 const struct hmm_range *range, int ret)
+{
+	struct task_state *st = task_state(false);
+	struct migration_frame *m = migration_top(st);
+	u64 began = st ? st->fault_ns : 0, now = bpf_ktime_get_ns();
+	const struct recorded_range v = {
+		.ns = now,
+		.from = range->start,
+		.to = range->end,
+		.what = (u64)(s64)ret,
+		.took = began ? now - began : 0,
+		.start = p->start,
+		.tgid = p->tgid,
+		.migration = migration_id(m),
+		.kind = RECORD_FAULT,
+		.phase = m ? m->phase : PHASE_OUTSIDE,
+		.flags = (began ? 0 : RECORD_UNTIMED) | (ret == -EBUSY ? RECORD_RETRY : 0),
+	};
+
+	if (st)
+		st->fault_ns = 0;
+	record_range(c, &v);
+}
 
 SEC("?fexit/hmm_range_fault")
 int BPF_PROG(device_fault, struct hmm_range *range, int ret)
@@ -27,5 +67,7 @@ int BPF_PROG(device_fault, struct hmm_range *range, int ret)
 	row->count[FAULT_PAGES] += (range->end - range->start) >> PAGE_SHIFT;
 	if (ret == -EBUSY)
 		row->count[FAULT_RETRIES]++;
+	if (recorded(RECORD_FAULT))
+		record_fault(c, &p, range, ret);
 	return 0;
 }

@@ -11,7 +11,8 @@
  * A driver may drop a migration whose setup found nothing without a finalize;
  * such a frame is closed at the setup's exit.
  */
-#include "state.bpf.h"
+#include "cause.bpf.h"
+#include "migration_record.bpf.h"
 
 #define BLOCK 512			/* entries read at once: a 4 KiB page */
 #define BLOCK_TURNS 128			/* of two loops: 8 Mi pages, 32 GiB */
@@ -118,6 +119,8 @@ static __always_inline struct migration_frame *frame_push(struct task_state *st,
 	f->pages_performed = 0;
 	f->entered_ns = bpf_ktime_get_ns();
 	f->generation = control.generation;
+	if (recorded(RECORD_MIGRATION))
+		frame_prepare_record(f);
 	st->migrations++;
 	__sync_fetch_and_add(&control.migrations_open, 1);
 	return f;
@@ -155,11 +158,27 @@ static __always_inline void frame_pop(struct task_state *st)
 	__sync_fetch_and_add(&control.migrations_open, -1);
 }
 
+/* Sends its record. Once in the object: two migrations in a row end here at their setup. */
+static __noinline int frame_record(struct task_state *st, u64 now, u32 flags)
+{
+	u32 cpu = bpf_get_smp_processor_id(), n, parent = 0;
+	struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
+
+	if (!st || !c)
+		return 0;
+	n = st->migrations;
+	if (n > 1)
+		parent = SLOT(st->migration, n - 2)->id;
+	record_migration(c, SLOT(st->migration, n - 1), parent, now, flags);
+	return 0;
+}
+
 /* Adds a completed migration to its row and closes the frame. */
 static __always_inline void frame_complete(struct task_state *st, struct migration_frame *f)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
+	u64 now = bpf_ktime_get_ns();
 	struct mmuscope_row *row = NULL;
 
 	if (c)
@@ -170,9 +189,11 @@ static __always_inline void frame_complete(struct task_state *st, struct migrati
 		row->count[MIGRATION_COLLECTED] += f->collected;
 		row->count[MIGRATION_MIGRATED] += f->migrated;
 		row->count[MIGRATION_COMPOUND] += f->compound;
-		row->count[MIGRATION_TIME] += bpf_ktime_get_ns() - f->entered_ns;
+		row->count[MIGRATION_TIME] += now - f->entered_ns;
 		if (f->pages_performed > f->migrated)
 			row->count[MIGRATION_EXCESS] += f->pages_performed - f->migrated;
+		if (recorded(RECORD_MIGRATION))
+			frame_record(st, now, 0);
 	}
 	frame_pop(st);
 }
@@ -200,6 +221,12 @@ int BPF_PROG(setup_enter, struct migrate_vma *args)
 	total_add(TOTAL_SETUPS, 1);
 	f->pages = (args->end - args->start) >> PAGE_SHIFT;
 	f->owner = (u64)args->pgmap_owner;
+	if (recorded(RECORD_MIGRATION)) {
+		f->from = args->start;
+		f->to = args->end;
+		if (cfg.record_stacks)
+			f->stack = stack_id(ctx);
+	}
 	f->phase = PHASE_SETUP;
 	f->start = p.start;
 	f->key_word = key_word(&p, ROW_MIGRATION, args->flags & ((1 << SELECT_BITS) - 1), 0,
@@ -215,8 +242,12 @@ int BPF_PROG(setup_leave, struct migrate_vma *args, int ret)
 
 	if (!f)
 		return 0;
+	if (recorded(RECORD_MIGRATION))
+		f->setup_left_ns = bpf_ktime_get_ns();
 	if (ret) {
 		total_add(TOTAL_SETUPS_FAILED, 1);
+		if (recorded(RECORD_MIGRATION))
+			frame_record(st, f->setup_left_ns, RECORD_FAILED);
 		frame_pop(st);
 		return 0;
 	}
@@ -236,8 +267,11 @@ int BPF_PROG(pages_enter, struct migrate_vma *args)
 {
 	struct migration_frame *f = frame_find(task_state(false), (u64)args);
 
-	if (f)
-		f->phase = PHASE_PAGES;
+	if (!f)
+		return 0;
+	f->phase = PHASE_PAGES;
+	if (recorded(RECORD_MIGRATION))
+		f->pages_entered_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -250,6 +284,8 @@ int BPF_PROG(pages_leave, struct migrate_vma *args)
 	if (!f)
 		return 0;
 	f->phase = PHASE_FINALIZE;
+	if (recorded(RECORD_MIGRATION))
+		f->pages_left_ns = bpf_ktime_get_ns();
 	f->migrated = count_migrating((u64)args->src, args->npages, 0, &f->compound);
 	return 0;
 }
@@ -296,8 +332,11 @@ static __always_inline int evict_leave(u64 array, u64 npages)
 {
 	struct migration_frame *f = frame_find(task_state(false), array);
 
-	if (f)
-		f->collected = count_migrating(array, npages, 1, NULL);
+	if (!f)
+		return 0;
+	f->collected = count_migrating(array, npages, 1, NULL);
+	if (recorded(RECORD_MIGRATION))
+		f->setup_left_ns = f->pages_left_ns = bpf_ktime_get_ns();
 	return 0;
 }
 

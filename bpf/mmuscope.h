@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Shared by the BPF programs and user space: what lies in the maps. Fixed
- * widths, natural alignment, asserted sizes. Includes nothing of ours.
+ * widths, natural alignment, asserted sizes. Includes nothing of ours but records.h.
  */
 #ifndef MMUSCOPE_H
 #define MMUSCOPE_H
@@ -9,6 +9,8 @@
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
 #endif
+
+#include "records.h"
 
 /* enum mmu_notifier_event has 8 values; newer ones share the last slot. */
 #define MMUSCOPE_EVENTS 16
@@ -151,6 +153,7 @@ enum mmuscope_total {
 	LOST_STATE,		/* no room for a task's state, or nested too deep */
 	LOST_PAGES,		/* a page array too long to be counted */
 	LOST_CAUSES,		/* a stack that could not be taken or kept */
+	LOST_RECORDS,		/* the CPU's ring of records was full; which: lost[] there */
 	TOTAL_MAX,
 };
 
@@ -198,6 +201,30 @@ struct mmuscope_callback_slot {
 	__u32 work;		/* enum mmuscope_work */
 	__u32 contended;	/* control.contended when it entered */
 	__u64 pad[2];
+};
+
+/*
+ * A notification that entered on this CPU and has not left yet, where its time is
+ * taken; range 0: none. As the slot of a callback.
+ */
+struct mmuscope_start_slot {
+	__u64 range;
+	__u64 entry_ns;
+};
+
+/* A CPU's ring of records. Both count slots since loading; they never go back. */
+struct mmuscope_record_ring {
+	__u64 head;		/* taken by the CPU's programs */
+	__u64 lost[RECORD_KINDS]; /* records for which there was no room */
+	__u64 limit;		/* up to here there is room; written by user space, so it is in
+				 * a cache line of its own */
+	__u64 pad[7];
+};
+
+/* Where it lies in the map of all; written by user space, before the first record. */
+struct mmuscope_record_place {
+	__u32 base, mask;	/* the slot of position p: base | (p & mask) */
+	__u64 wake;		/* the bits of a position that change with each quarter */
 };
 
 /* The driver's work function in an open callback. */
@@ -257,6 +284,9 @@ struct mmuscope_cpu {
 	__u64 total[TOTAL_MAX];
 	__u32 cause_left;	/* notifications until the next is taken, it included */
 	__u32 cause_place;	/* of the one taken, in its block of cause_every */
+	struct mmuscope_start_slot started;
+	struct mmuscope_record_place record_place;
+	struct mmuscope_record_ring ring __attribute__((aligned(64)));
 	/* Last row used, of rows and of callback_rows. */
 	__u32 hint[2][MMUSCOPE_HINTS] __attribute__((aligned(64)));
 	struct mmuscope_row direct[MMUSCOPE_DIRECT_ROWS];
@@ -283,10 +313,11 @@ struct mmuscope_config {
 	__u8 slots;		/* no program is preempted: a CPU's slot may hold a frame */
 	__u8 direct;		/* MMUSCOPE_DIRECT_*; only with SCOPE_PROCESS */
 	__u8 stack_memo;	/* 5.15+: bpf_task_pt_regs(); and `slots` */
-	__u8 pad[2];
+	__u8 record_shift;	/* slots of each CPU's ring of records: 1 << record_shift */
+	__u8 record_stacks;
 	__u32 cpus;		/* possible CPUs */
 	__u32 cause_every;	/* the stack of one in so many notifications; 0: of none */
-	__u32 pad2;
+	__u32 records;		/* the kinds of records that are sent: 1 << kind */
 	__u64 window_limit;	/* ns that a window may be open, --windows */
 };
 
@@ -303,7 +334,9 @@ struct mmuscope_control {
 	__u32 registry_epoch;	/* one more at each insertion, and by user space */
 	__u32 registry_inserting; /* insertions that have begun and not ended */
 	__u32 armed;		/* written by user space: who subscribes now is walked */
-	__u64 pad[3];
+	__u32 timed;		/* written by user space: notification_enter is attached */
+	__u32 pad0;
+	__u64 pad[2];
 	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
 	__u64 pad2[7];
 	__u32 contended;	/* callbacks that met another invalidation of their mm */
@@ -320,6 +353,7 @@ enum mmuscope_ring_type {
 	RING_CONTENDED,		/* sequence numbers will not do: watch the work functions */
 	RING_INTERVAL,		/* a process subscribed, its first with this function: `start` */
 	RING_NOTIFIER,		/* the same with one of mmu_notifier_ops */
+	RING_RECORDS,		/* a quarter of a CPU's ring of records was filled */
 };
 
 struct mmuscope_ring_event {
@@ -334,6 +368,7 @@ _Static_assert(sizeof(struct mmuscope_row_key) == 24, "row key layout");
 _Static_assert(sizeof(struct mmuscope_row) == 128, "a row is two cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_row) == 512, "callback row: eight cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_slot) == 48, "slot layout");
+_Static_assert(sizeof(struct mmuscope_record_ring) == 128, "head and tail apart");
 _Static_assert(sizeof(struct mmuscope_cpu) % 64 == 0, "no cache line shared between CPUs");
 _Static_assert(sizeof(struct mmuscope_control) == 192, "switch and counters apart");
 _Static_assert(sizeof(struct mmuscope_ring_event) == 72, "ring event layout");

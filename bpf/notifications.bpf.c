@@ -8,6 +8,9 @@
 #include "registry.bpf.h"
 #include "windows.bpf.h"
 
+struct cause_stacks_map cause_stacks SEC(".maps");
+struct stack_scratch_map stack_scratch SEC(".maps");
+
 static __always_inline void window_push(struct task_state *st, u64 range)
 {
 	struct window_frame *w;
@@ -56,6 +59,102 @@ static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64
 		row->count[NOTIFICATION_FAILED]++;
 }
 
+/* ---- records ---- */
+
+/*
+ * When a notification began, where that is taken: in the CPU's slot, as callbacks have
+ * one (callbacks.bpf.c), else in the task's storage. They hardly nest; of those that
+ * do in one task the outer one's time is not known.
+ */
+static __always_inline int start_entered(struct mmuscope_cpu *c, u64 range)
+{
+	struct task_state *st;
+
+	if (cfg.slots && (!c->started.range || c->started.range == range)) {
+		c->started.range = range;
+		c->started.entry_ns = bpf_ktime_get_ns();
+		return 0;
+	}
+	st = task_state(true);
+	if (st) {
+		st->started_range = range;
+		st->started_ns = bpf_ktime_get_ns();
+	}
+	return 0;
+}
+
+static __noinline u64 started_elsewhere(u64 range)
+{
+	struct task_state *st = task_state(false);
+	u64 ns;
+
+	if (st && st->started_range == range) {
+		st->started_range = 0;
+		return st->started_ns;
+	}
+	for (u32 cpu = 0; cpu < 1024 && cfg.slots; cpu++) {
+		u32 key = cpu;
+		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
+
+		if (!c)
+			break;
+		if (c->started.range == range) {
+			ns = c->started.entry_ns;
+			c->started.range = 0;
+			return ns;
+		}
+	}
+	return 0;
+}
+
+/* How long it took until `now`; NO_ROOM: not known. */
+static __always_inline u64 start_took(struct mmuscope_cpu *c, u64 range, u64 now)
+{
+	u64 ns;
+
+	if (!control.timed)
+		return NO_ROOM;
+	if (cfg.slots && c->started.range == range) {
+		c->started.range = 0;
+		return now - c->started.entry_ns;
+	}
+	ns = started_elsewhere(range);
+	return ns ? now - ns : NO_ROOM;
+}
+
+/* `word`: the row's key word, and the record's flags in its last byte; `fold`: walk_registry(). */
+static __always_inline void record_notification(struct mmuscope_cpu *c,
+						const struct mmu_notifier_range *range, u64 now,
+						u64 start, u64 word, u32 fold, u32 migration)
+{
+	u64 took = start_took(c, (u64)range, now), position;
+	struct mmuscope_record *r;
+	u32 event = range->event;
+	const struct recorded_range v = {
+		.ns = now,
+		.from = range->start,
+		.to = range->end,
+		.what = event >= MMU_NOTIFY_MIGRATE ? range_owner(range) : 0,
+		.took = (took == NO_ROOM ? 0 : took) | (u64)(fold >> 8) << RECORD_FOLD_SHIFT,
+		.start = start,
+		.tgid = (u32)word,
+		.migration = migration,
+		.kind = RECORD_NOTIFICATION,
+		.event = event,
+		.phase = word >> 48,
+		.flags = word >> 56 | fold | (took == NO_ROOM ? RECORD_UNTIMED : 0),
+	};
+
+	r = record_begin(c, RECORD_NOTIFICATION, 1, &position);
+	if (!r) {
+		if (fold)
+			__sync_fetch_and_add(&c->ring.lost[RECORD_CALLBACK], 1);
+		return;
+	}
+	record_fill(r, &v);
+	record_commit(r, position);
+}
+
 /*
  * At the exit, where it is known whether the start failed. The callbacks have
  * run by then, but nothing they do changes the task's phase. `target` as in
@@ -67,11 +166,11 @@ static __always_inline int start_left(void *ctx, const struct mmu_notifier_range
 				      const bool windows)
 {
 	struct migration_frame *m = NULL;
-	u32 cpu, event, phase = PHASE_OUTSIDE;
+	u32 cpu, event, phase = PHASE_OUTSIDE, fold = 0;
 	struct mmuscope_row *row;
 	struct mmuscope_cpu *c;
 	struct mm_struct *mm;
-	u64 start, end;
+	u64 start, end, now = 0;
 	struct process p;
 
 	if (!control.enabled)
@@ -83,6 +182,8 @@ static __always_inline int start_left(void *ctx, const struct mmu_notifier_range
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
+	if (RECORDING)
+		now = bpf_ktime_get_ns();
 	if (!target && !windows && cfg.paired) {
 		struct task_state *st = task_state(true);
 
@@ -109,17 +210,35 @@ static __always_inline int start_left(void *ctx, const struct mmu_notifier_range
 			      key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);
 	if (row)
 		count_start(row, start, end, ret);
-	if (target && cause) {
+	if (target && (cause || RECORDING)) {
 		p.tgid = cfg.tgid;
 		p.start = 0;
 	}
 	if (cause)
-		cause_count(ctx, c, &p, event, phase, start, end);
+		cause_count(ctx, c, &p, event, phase, start, end, now);
 	if ((count || control.registry) && !ret)
-		walk_registry(c, &p, range, mm, start, end, event, phase, m, target);
+		fold = walk_registry(c, &p, range, mm, start, end, event, phase, m, now, target);
+	if (row && recorded(RECORD_NOTIFICATION))
+		record_notification(c, range, now, p.start,
+				    key_word(&p, ROW_NOTIFICATION, event, phase,
+					     ret ? RECORD_FAILED : 0),
+				    fold, migration_id(m));
 	if (windows && !ret)
 		window_opened(ctx, range, &p, phase);
 	return 0;
+}
+
+/* Where the notification's time is taken; its callbacks may have no probes. */
+SEC("?fentry/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(notification_enter, struct mmu_notifier_range *range)
+{
+	struct mmuscope_cpu *c;
+	struct process p;
+
+	if (!control.enabled || !find_process(&p, range->mm))
+		return 0;
+	c = this_cpu();
+	return c ? start_entered(c, (u64)range) : 0;
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")

@@ -3,7 +3,7 @@
 #ifndef MMUSCOPE_OUTCOME_BPF_H
 #define MMUSCOPE_OUTCOME_BPF_H
 
-#include "state.bpf.h"
+#include "record.bpf.h"
 
 static __always_inline bool may_decline(u32 declines, u32 event)
 {
@@ -78,6 +78,7 @@ struct callback_event {
 	u64 subscription;
 	u64 start, end;
 	u64 time;		/* ns, 0: not measured */
+	u64 ended;		/* CLOCK_MONOTONIC; only where it is recorded */
 	u32 event;
 	u32 reader;		/* enum mmuscope_owner_reader */
 };
@@ -104,6 +105,8 @@ static __always_inline void count_callback(struct mmuscope_callback_row *row,
 			row->avoidable++;
 			row->avoidable_pages += pages;
 			row->avoidable_time += e->time;
+			if (m && recorded(RECORD_MIGRATION))
+				m->avoidable++;
 		}
 		barrier();
 	} else if (outcome == OUTCOME_SKIPPED) {
@@ -112,6 +115,35 @@ static __always_inline void count_callback(struct mmuscope_callback_row *row,
 	} else {
 		(*SLOT(row->outcome, outcome))++;
 	}
+	if (m && recorded(RECORD_MIGRATION))
+		(*SLOT(m->outcome, outcome))++;
+}
+
+static __always_inline u8 outcome_flags(enum mmuscope_outcome outcome, bool avoidable)
+{
+	return outcome << RECORD_OUTCOME_SHIFT | (avoidable ? RECORD_AVOIDABLE : 0);
+}
+
+/* The record of a callback. `word`: the row's key word, and the record's flags in its last byte. */
+static __always_inline void record_callback(struct mmuscope_cpu *c, const struct callback_event *e,
+					    u64 start, u64 word, u64 what, u32 migration)
+{
+	const struct recorded_range v = {
+		.ns = e->ended,
+		.from = e->start,
+		.to = e->end,
+		.what = what,
+		.took = e->time,
+		.start = start,
+		.tgid = (u32)word,
+		.migration = migration,
+		.kind = RECORD_CALLBACK,
+		.event = e->event,
+		.phase = word >> 48,
+		.flags = word >> 56,
+	};
+
+	record_range(c, &v);
 }
 
 #endif

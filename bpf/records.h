@@ -92,6 +92,14 @@ struct mmuscope_record_pages {
 
 #define RECORD_SLOTS_MAX 3
 
+/*
+ * In the ring, and only there, a notification may hold its one callback, if that is seen
+ * without a probe of its own: the callback's id and 1 above the lowest 48 bits of `took`,
+ * its outcome and RECORD_AVOIDABLE in the flags. For who reads the ring they are two.
+ */
+#define RECORD_FOLD_SHIFT 48
+#define RECORD_FOLD_IDS 0xffffU
+
 #ifndef __cplusplus
 _Static_assert(sizeof(struct mmuscope_record) == 64, "a record's head is one slot");
 _Static_assert(sizeof(struct mmuscope_record_migration) == 192, "a migration is three slots");

@@ -24,6 +24,8 @@ int BPF_PROG(registry_release, struct mm_struct *mm)
 		return 0;
 	w->process = p;
 	w->e.event = MMU_NOTIFY_RELEASE;
+	if (recorded(RECORD_CALLBACK))
+		w->e.ended = bpf_ktime_get_ns();
 	w->phase = current_phase();
 	w->next = 0;	/* mmu_notifiers have a function of their own for it */
 	walk_run(WALK_RELEASE);

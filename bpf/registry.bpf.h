@@ -65,23 +65,17 @@ extern struct callbacks_map callbacks SEC(".maps");
 	(*(u64 *)((node) + bpf_core_field_offset(struct mmu_interval_notifier, field)))
 
 /*
- * What is counted of this function. One that nobody knows is from here on counted
- * by the walk, under its address, and user space is told.
+ * One that nobody knows is from here on counted by the walk, under its address, and
+ * user space is told. Of its own for its stack.
  */
-static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function, u32 is_notifier,
-								   u64 interval_ops)
+static __noinline int callback_found(u64 function, u32 is_notifier, u64 interval_ops)
 {
-	struct mmuscope_callback_id *id, unknown = {
+	struct mmuscope_callback_id unknown = {
 		.what = function,
 		.declines = ~0U,
 	};
 	struct process p = { .start = function, .tgid = is_notifier };
 
-	if (!function)
-		return NULL;
-	id = bpf_map_lookup_elem(&callbacks, &function);
-	if (id)
-		return id;
 	if (interval_ops)
 		unknown.second_pass = second_pass_function(interval_ops);
 	if (!bpf_map_update_elem(&callbacks, &function, &unknown, BPF_NOEXIST)) {
@@ -89,29 +83,75 @@ static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function,
 			control.registry = 1;
 		ring_send(RING_CALLBACK, &p, NULL, 0);
 	}
+	return 0;
+}
+
+/* What is counted of this function. */
+static __always_inline struct mmuscope_callback_id *callback_id_of(u64 function, u32 is_notifier,
+								   u64 interval_ops)
+{
+	struct mmuscope_callback_id *id;
+
+	if (!function)
+		return NULL;
+	id = bpf_map_lookup_elem(&callbacks, &function);
+	if (id)
+		return id;
+	callback_found(function, is_notifier, interval_ops);
 	id = bpf_map_lookup_elem(&callbacks, &function);
 	if (!id)
 		total_add(LOST_STATE, 1);
 	return id;
 }
 
-/* What one callback adds. */
-static __always_inline void count_seen(struct mmuscope_cpu *c, const struct process *p, u32 phase,
-				       const struct callback_event *e,
-				       enum mmuscope_outcome outcome, u64 what,
-				       struct migration_frame *m, const bool target)
+static __always_inline struct mmuscope_callback_row *row_seen(struct mmuscope_cpu *c,
+							      const struct process *p, u32 phase,
+							      u32 event, u64 what,
+							      const bool target)
 {
-	struct mmuscope_callback_row *row;
+	if (is_direct(event, target) && what < MMUSCOPE_DIRECT_CALLBACKS)
+		return callback_row_direct(c, what, event, phase);
+	if (target)
+		return callback_row_of_target(c, event, phase, what);
+	return callback_row_search(c, p->start, key_word(p, ROW_CALLBACK, event, phase, 0), what);
+}
 
-	if (is_direct(e->event, target) && what < MMUSCOPE_DIRECT_CALLBACKS)
-		row = callback_row_direct(c, what, e->event, phase);
-	else if (target)
-		row = callback_row_of_target(c, e->event, phase, what);
-	else
-		row = callback_row_search(c, p->start,
-					  key_word(p, ROW_CALLBACK, e->event, phase, 0), what);
-	if (row)
-		count_callback(row, outcome, e, m);
+static __always_inline u64 seen_word(const struct process *p, const struct callback_event *e,
+				     u32 phase, enum mmuscope_outcome outcome, bool avoidable)
+{
+	return key_word(p, ROW_CALLBACK, e->event, phase,
+			outcome_flags(outcome, avoidable) | RECORD_UNTIMED);
+}
+
+/* Of its own for its stack: the walk has none to spare. `word` as in record_callback(). */
+static __noinline int record_walked(u32 slot, u64 word, u64 what)
+{
+	struct walk *w = bpf_map_lookup_elem(&walks, &slot);
+	struct mmuscope_cpu *c = this_cpu();
+
+	if (w && c)
+		record_callback(c, &w->e, w->process.start, word, what,
+				migration_id(open_migration()));
+	return 0;
+}
+
+/* What a callback that the walk comes by adds. */
+static __always_inline void count_walked(struct mmuscope_cpu *c, struct walk *w,
+					 enum mmuscope_outcome outcome, u64 what)
+{
+	struct mmuscope_callback_row *row = row_seen(c, &w->process, w->phase, w->e.event, what,
+						     false);
+	u64 avoidable;
+
+	if (!row)
+		return;
+	avoidable = row->avoidable;
+	count_callback(row, outcome, &w->e, open_migration());
+	if (recorded(RECORD_CALLBACK))
+		record_walked(w->slot,
+			      seen_word(&w->process, &w->e, w->phase, outcome,
+					row->avoidable != avoidable),
+			      what);
 }
 
 static __always_inline enum mmuscope_outcome outcome_by(u64 seq, u64 open_seq, u32 declines,
@@ -180,7 +220,7 @@ static __always_inline void walk_visit(struct walk *w)
 	else
 		outcome = outcome_by(NODE_FIELD(w->node, invalidate_seq), w->open_seq,
 				     id->declines, id->no_sequence, w->e.event, (void *)w->mm);
-	count_seen(c, &w->process, w->phase, &w->e, outcome, id->what, open_migration(), false);
+	count_walked(c, w, outcome, id->what);
 	if (is_lone(w))
 		remember_lone(c, w, id);
 }
@@ -195,9 +235,10 @@ static __always_inline void list_visit(struct walk *w, struct mmu_notifier *mn)
 		return;
 	w->e.subscription = (u64)mn;
 	w->e.reader = id->owner;
-	count_seen(c, &w->process, w->phase, &w->e,
-		   may_decline(id->declines, w->e.event) ? OUTCOME_UNDETERMINED : OUTCOME_PERFORMED,
-		   id->what, open_migration(), false);
+	count_walked(c, w,
+		     may_decline(id->declines, w->e.event) ? OUTCOME_UNDETERMINED :
+							     OUTCOME_PERFORMED,
+		     id->what);
 }
 
 /* The next node of a depth-first search. Returns 1 at the end. */
@@ -285,8 +326,8 @@ static __always_inline struct walk *walk_begin(u32 slot, struct mm_struct *mm)
 	return w;
 }
 
-/* `start` and `tgid`: the process. */
-static __noinline int walk_all(u64 start, u32 tgid, u64 range, u64 where)
+/* `start` and `tgid`: the process; `ended`: when the notification did. */
+static __noinline int walk_all(u64 start, u32 tgid, u64 range, u64 where, u64 ended)
 {
 	struct mmu_notifier_range *r = (void *)range;
 	struct mm_struct *mm = BPF_CORE_READ(r, mm);
@@ -300,6 +341,7 @@ static __noinline int walk_all(u64 start, u32 tgid, u64 range, u64 where)
 	w->e.start = BPF_CORE_READ(r, start);
 	w->e.end = BPF_CORE_READ(r, end);
 	w->e.event = (u32)where;
+	w->e.ended = ended;
 	w->open_seq = BPF_CORE_READ(mm, notifier_subscriptions, invalidate_seq);
 	w->phase = where >> 32;
 	w->epoch = control.registry_epoch;
@@ -307,31 +349,38 @@ static __noinline int walk_all(u64 start, u32 tgid, u64 range, u64 where)
 	return 0;
 }
 
-/* Every callback that this notification has made, but for those that have probes. */
-static __always_inline void walk_registry(struct mmuscope_cpu *c, struct process *p,
+/*
+ * Every callback that this notification has made until `now`, but for those that have
+ * probes. Returns the only one, to be folded into the notification's record: its id and 1
+ * above the record's flags; 0: none.
+ */
+static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process *p,
 					  const struct mmu_notifier_range *range,
 					  struct mm_struct *mm, u64 start, u64 end, u32 event,
-					  u32 phase, struct migration_frame *m, const bool target)
+					  u32 phase, struct migration_frame *m, u64 now,
+					  const bool target)
 {
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
 	u64 root = (u64)subs->itree.rb_root.rb_node, seq;
 	enum mmuscope_outcome outcome = OUTCOME_PERFORMED;
+	struct mmuscope_callback_row *row;
 	struct callback_event e;
+	u64 avoidable;
 
 	if (c->lone.node != root || c->lone.epoch != control.registry_epoch || subs->list.first) {
 		walk_all(target ? 0 : p->start, target ? cfg.tgid : p->tgid, (u64)range,
-			 (u64)phase << 32 | event);
-		return;
+			 (u64)phase << 32 | event, now);
+		return 0;
 	}
 	if (!root || start > c->lone.last || end - 1 < c->lone.start)
-		return;
+		return 0;
 	/* The start did not fail, so what the driver never declines it has taken on. */
 	if (may_decline(c->lone.declines, event)) {
 		if (bpf_probe_read_kernel(&seq, sizeof(seq),
 					  (void *)root + bpf_core_field_offset(
 						struct mmu_interval_notifier, invalidate_seq))) {
 			total_add(LOST_STATE, 1);
-			return;
+			return 0;
 		}
 		outcome = outcome_by(seq, subs->invalidate_seq, c->lone.declines,
 				     c->lone.no_sequence, event, mm);
@@ -341,9 +390,23 @@ static __always_inline void walk_registry(struct mmuscope_cpu *c, struct process
 	e.start = start;
 	e.end = end;
 	e.time = 0;
+	e.ended = now;
 	e.event = event;
 	e.reader = c->lone.owner;
-	count_seen(c, p, phase, &e, outcome, c->lone.what, m, target);
+	row = row_seen(c, p, phase, event, c->lone.what, target);
+	if (!row)
+		return 0;
+	avoidable = row->avoidable;
+	count_callback(row, outcome, &e, m);
+	if (!recorded(RECORD_CALLBACK))
+		return 0;
+	if (recorded(RECORD_NOTIFICATION) && c->lone.what < RECORD_FOLD_IDS)
+		return (u32)(c->lone.what + 1) << 8 |
+		       outcome_flags(outcome, row->avoidable != avoidable);
+	record_callback(c, &e, p->start,
+			seen_word(p, &e, phase, outcome, row->avoidable != avoidable),
+			c->lone.what, migration_id(m));
+	return 0;
 }
 
 #endif

@@ -19,3 +19,4 @@ struct second_passes_map second_passes SEC(".maps");
 struct owner_paths_map owner_paths SEC(".maps");
 struct targets_map targets SEC(".maps");
 struct ring_map ring SEC(".maps");
+struct records_map records SEC(".maps");

@@ -32,6 +32,14 @@ struct migration_frame {
 	u64 key_word;
 	u32 phase;
 	u32 generation;
+	/* For its record, see migration_record.bpf.h. */
+	u64 from, to;
+	u64 setup_left_ns, pages_entered_ns, pages_left_ns;
+	u32 outcome[OUTCOME_MAX];
+	u32 avoidable;
+	u32 id;
+	__s32 stack;
+	u32 place[PAGE_MAX - 1];
 };
 
 struct callback_frame {
@@ -58,7 +66,9 @@ struct task_state {
 	u32 callbacks;
 	u32 windows;
 	u32 pad;
-	u64 empty_args;		/* a migration that found nothing, see migrations.bpf.c */
+	u64 started_range;	/* a notification whose CPU's slot was taken */
+	u64 started_ns;
+	u64 fault_ns;		/* hmm_range_fault() was entered */
 	struct migration_frame migration[MIGRATION_DEPTH];
 	struct callback_frame callback[CALLBACK_DEPTH];
 	struct window_frame window[WINDOW_DEPTH];
@@ -150,8 +160,9 @@ struct second_pass {
 	u32 tgid;
 	u32 generation;
 	u32 event, phase;
-	u32 avoidable;
-	u32 pad;
+	u32 flags;		/* of its record */
+	u32 migration;
+	u64 from, to;
 };
 
 struct second_passes_map {
@@ -182,6 +193,14 @@ struct ring_map {
 	__uint(max_entries, 4096);
 };
 
+struct records_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);	/* possible CPUs << record_shift */
+	__type(key, u32);
+	__type(value, struct mmuscope_record);
+};
+
 extern struct cpus_map cpus SEC(".maps");
 extern struct rows_map rows SEC(".maps");
 extern struct callback_rows_map callback_rows SEC(".maps");
@@ -194,6 +213,7 @@ extern struct second_passes_map second_passes SEC(".maps");
 extern struct owner_paths_map owner_paths SEC(".maps");
 extern struct targets_map targets SEC(".maps");
 extern struct ring_map ring SEC(".maps");
+extern struct records_map records SEC(".maps");
 
 /* The process an event belongs to. */
 struct process {
@@ -491,33 +511,43 @@ static __always_inline u64 add_pages(u64 *pages, u64 *whole, u64 start, u64 end)
 
 /* ---- rows ---- */
 
+/* Bytes 8 to 15 of a row key as one word, x86 is little-endian. */
+static __always_inline u64 key_word(const struct process *p, enum mmuscope_row_kind kind, u32 event,
+				    u32 phase, u32 direction)
+{
+	return (u64)p->tgid | (u64)kind << 32 | (u64)(event & (MMUSCOPE_EVENTS - 1)) << 40 |
+	       (u64)phase << 48 | (u64)direction << 56;
+}
+
 /*
  * The slow path: index of the row with this key, given out on first use.
  * Returns 1 << row_shift (no row) where there is no room; the event is counted
  * as lost then.
  */
-static __noinline u32 row_index_get(const struct mmuscope_row_key *key)
+static __noinline u32 row_index_of(u64 start, u64 word, u64 what)
 {
 	u32 none = 1U << (cfg.row_shift & 31), *found, index;
+	/* As three words: the verifier takes the layout from the map. */
+	u64 key[3] = { start, word, what };
+	const bool callback = (u8)(word >> 32) == ROW_CALLBACK;
 	struct process p;
 
-	if (!key)
-		return none;
+	_Static_assert(sizeof(key) == sizeof(struct mmuscope_row_key), "row key");
 	found = bpf_map_lookup_elem(&row_index, key);
 	if (found)
 		return *found;
-	if (key->kind == ROW_CALLBACK ? bpf_map_pop_elem(&free_callback_rows, &index) :
-					bpf_map_pop_elem(&free_rows, &index))
+	if (callback ? bpf_map_pop_elem(&free_callback_rows, &index) :
+		       bpf_map_pop_elem(&free_rows, &index))
 		goto lost;
-	total_add(key->kind == ROW_CALLBACK ? CALLBACK_ROWS_TAKEN : ROWS_TAKEN, 1);
+	total_add(callback ? CALLBACK_ROWS_TAKEN : ROWS_TAKEN, 1);
 	if (!bpf_map_update_elem(&row_index, key, &index, BPF_NOEXIST)) {
-		p.tgid = key->tgid;
-		p.start = key->start;
+		p.tgid = (u32)word;
+		p.start = start;
 		ring_send(RING_PROCESS, &p, NULL, 0);
 		return index;
 	}
 	/* Another CPU was first: give the index back and take that one. */
-	if (key->kind == ROW_CALLBACK)
+	if (callback)
 		bpf_map_push_elem(&free_callback_rows, &index, 0);
 	else
 		bpf_map_push_elem(&free_rows, &index, 0);
@@ -527,29 +557,6 @@ static __noinline u32 row_index_get(const struct mmuscope_row_key *key)
 lost:
 	total_add(LOST_ROWS, 1);
 	return none;
-}
-
-/* Bytes 8 to 15 of a row key as one word, x86 is little-endian. */
-static __always_inline u64 key_word(const struct process *p, enum mmuscope_row_kind kind, u32 event,
-				    u32 phase, u32 direction)
-{
-	return (u64)p->tgid | (u64)kind << 32 | (u64)(event & (MMUSCOPE_EVENTS - 1)) << 40 |
-	       (u64)phase << 48 | (u64)direction << 56;
-}
-
-static __noinline u32 row_index_of(u64 start, u64 word, u64 what)
-{
-	struct mmuscope_row_key key = {
-		.start = start,
-		.tgid = (u32)word,
-		.kind = word >> 32,
-		.event = word >> 40,
-		.phase = word >> 48,
-		.direction = word >> 56,
-		.what = what,
-	};
-
-	return row_index_get(&key);
 }
 
 /*

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader.h"
 #include "owners.h"
 
 static volatile struct mmuscope_control *control(struct session *s)
@@ -136,6 +137,24 @@ static struct plan_target *planned(struct session *s, const char *symbol)
 	return t && t->source != PLAN_NONE ? t : NULL;
 }
 
+static struct callback_bpf *open_callback(const struct session *s)
+{
+	struct callback_bpf *skel = calloc(1, sizeof(*skel));
+	int err = -ENOMEM;
+
+	if (skel)
+		err = callback_bpf__create_skeleton(skel);
+	/* The same programs and maps, built to record. */
+	if (!err && s->config.records)
+		skel->skeleton->data =
+			(void *)callback_record_bpf__elf_bytes(&skel->skeleton->data_sz);
+	err = err ?: loader__open(skel->skeleton);
+	if (!err)
+		return skel;
+	callback_bpf__destroy(skel);
+	return NULL;
+}
+
 static int attach_probes(struct session *s, struct watch *w, const struct plan_target *t)
 {
 	const struct driver_callback *driver = w->driver;
@@ -145,7 +164,7 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	bool always;
 	int err;
 
-	w->skel = callback_bpf__open();
+	w->skel = open_callback(s);
 	if (!w->skel)
 		return -ENOMEM;
 	/* Where the sequence number says nothing there is no other evidence to begin with. */

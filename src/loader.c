@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <gelf.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,62 @@ bool loader__has_struct(const char *name)
 	const struct btf *btf = kernel_btf();
 
 	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
+}
+
+bool loader__has_fetch(void)
+{
+	/* It is of the same release, and in BTF. */
+	return loader__has_enum("bpf_func_id", "BPF_FUNC_check_mtu");
+}
+
+/* An atomic that gives the old value back becomes the plain addition that 5.10 knows. */
+static void drop_fetch(struct bpf_insn *insn, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (BPF_CLASS(insn[i].code) != BPF_STX || BPF_MODE(insn[i].code) != BPF_ATOMIC)
+			continue;
+		insn[i].imm = 0;
+	}
+}
+
+static int drop_all_fetches(char *elf, size_t size)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr shdr;
+	Elf *e;
+
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return -EINVAL;
+	e = elf_memory(elf, size);
+	if (!e)
+		return -EINVAL;
+	while ((scn = elf_nextscn(e, scn)))
+		if (gelf_getshdr(scn, &shdr) && shdr.sh_type == SHT_PROGBITS &&
+		    shdr.sh_flags & SHF_EXECINSTR && shdr.sh_offset + shdr.sh_size <= size)
+			drop_fetch((struct bpf_insn *)(elf + shdr.sh_offset),
+				   shdr.sh_size / sizeof(struct bpf_insn));
+	elf_end(e);
+	return 0;
+}
+
+int loader__open(struct bpf_object_skeleton *skeleton)
+{
+	char *elf;
+	int err;
+
+	if (loader__has_fetch())
+		return bpf_object__open_skeleton(skeleton, NULL);
+	elf = malloc(skeleton->data_sz);
+	if (!elf)
+		return -ENOMEM;
+	memcpy(elf, skeleton->data, skeleton->data_sz);
+	err = drop_all_fetches(elf, skeleton->data_sz);
+	skeleton->data = elf;
+	/* It keeps copies of all that it needs. */
+	err = err ? err : bpf_object__open_skeleton(skeleton, NULL);
+	free(elf);
+	skeleton->data = NULL;
+	return err;
 }
 
 int loader__failed(int err)

@@ -16,6 +16,18 @@ int loader__check(void);
 /* One sentence on what the kernel refused, with libbpf's last warning. Returns `err`. */
 int loader__failed(int err);
 
+/*
+ * Opens a skeleton that NAME_bpf__create_skeleton() has made, as its NAME_bpf__open()
+ * would, but fit for a kernel without atomics that give a value back (before 5.12): it
+ * refuses an object that has one, although nothing there ever comes to it. Returns 0 or
+ * -errno, and says nothing.
+ */
+struct bpf_object_skeleton;
+int loader__open(struct bpf_object_skeleton *skeleton);
+
+/* Has it such atomics? 5.12 */
+bool loader__has_fetch(void);
+
 /* Does this kernel's BTF have the value in the enum? */
 bool loader__has_enum(const char *type, const char *value);
 

@@ -16,10 +16,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel_info.h"
 #include "loader.h"
 
 #define DEFAULT_ROW_SHIFT 12
 #define DEFAULT_RING_BYTES (256 * 1024)
+#define DEFAULT_RECORD_BYTES (2 * 1024 * 1024)
 #define DRAIN_MS 1000
 
 /* A function of the kernel proper and the programs that watch it, exits first: so no
@@ -55,6 +57,11 @@ static struct bpf_program *start_program(const struct session *s)
 	return cause ? c->progs.target_count_cause : c->progs.target_count;
 }
 
+static bool records_kind(const struct session *s, enum mmuscope_record_kind kind)
+{
+	return s->config.records >> kind & 1;
+}
+
 static void core_targets(const struct session *s, struct core_target t[CORE_TARGETS])
 {
 	const bool target = session__for_one_process(s);
@@ -80,8 +87,9 @@ static void core_targets(const struct session *s, struct core_target t[CORE_TARG
 		  PROG(evict_pfns_enter), LINK(evict_pfns_leave), LINK(evict_pfns_enter) },
 		{ "evictions", "migrate_device_finalize", PROG(evict_finalize_leave), NULL,
 		  LINK(evict_finalize_leave), NULL },
-		{ "faults", "hmm_range_fault", PROG(device_fault), NULL, LINK(device_fault),
-		  NULL },
+		{ "faults", "hmm_range_fault", PROG(device_fault),
+		  records_kind(s, RECORD_FAULT) ? PROG(device_fault_enter) : NULL,
+		  LINK(device_fault), LINK(device_fault_enter) },
 		{ "registry", "__mmu_notifier_release", NULL, PROG(registry_release), NULL,
 		  LINK(registry_release) },
 		{ "registry", "mmu_interval_notifier_insert", PROG(insert_leave),
@@ -132,6 +140,23 @@ static bool preemptible(void)
 	return !strstr(mode, "(none)") && !strstr(mode, "(voluntary)");
 }
 
+/* Up to 5.10 migrate_disable() was preempt_disable(). */
+static bool programs_disable_preemption(void)
+{
+	return kernel_info__version() <= 5010;
+}
+
+/* Slots of a CPU's ring: what fits, at least one page. */
+static __u8 record_shift(const struct session_options *o)
+{
+	size_t bytes = o->record_bytes ? o->record_bytes : DEFAULT_RECORD_BYTES;
+	__u8 shift = 6;
+
+	while (sizeof(struct mmuscope_record) << (shift + 1) <= bytes)
+		shift++;
+	return o->records ? shift : 0;
+}
+
 enum status session__status(int err)
 {
 	return loader__status(err);
@@ -166,14 +191,18 @@ int session__open(struct session **out, const struct session_options *options)
 		.row_shift = s->options.row_shift,
 		.latency = options->latency,
 		/* With windows each is paired by its range. */
-		.paired = options->running && options->latency && !options->windows,
+		.paired = options->running && options->latency && !options->windows &&
+			  !options->records,
 		.task_storage = loader__has_enum("bpf_func_id", "BPF_FUNC_get_current_task_btf"),
-		.slots = !preemptible(),
+		.slots = !preemptible() || programs_disable_preemption(),
 		.direct = options->scope == SCOPE_PROCESS &&
 			  s->options.row_shift == DEFAULT_ROW_SHIFT,
 		.cpus = s->cpus,
 		.cause_every = options->cause_every,
 		.window_limit = options->window_limit_ns,
+		.records = options->records,
+		.record_shift = record_shift(options),
+		.record_stacks = options->records >> RECORD_STACK & 1,
 	};
 	s->config.stack_memo = takes_stacks(s) && s->config.slots &&
 			       loader__has_enum("bpf_func_id", "BPF_FUNC_task_pt_regs");
@@ -200,7 +229,10 @@ static int set_up_plan(struct session *s)
 	if (!facts)
 		return -ENOMEM;
 	t = plan__find(&s->plan, "__mmu_notifier_invalidate_range_end");
-	if (!s->options.latency && !s->options.windows) {
+	if (s->options.records && !s->options.windows) {
+		t->off = true;
+		snprintf(t->reason, sizeof(t->reason), "not watched where records are taken");
+	} else if (!s->options.latency && !s->options.windows) {
 		t->off = true;
 		snprintf(t->reason, sizeof(t->reason), "switched off by --no-latency");
 	}
@@ -282,6 +314,10 @@ static int size_maps(struct session *s)
 	err = err ?: bpf_map__set_max_entries(c->maps.free_rows, rows);
 	err = err ?: bpf_map__set_max_entries(c->maps.free_callback_rows, rows);
 	err = err ?: bpf_map__set_max_entries(c->maps.ring, ring);
+	err = err ?: bpf_map__set_max_entries(c->maps.records,
+					      s->config.records ?
+						      s->cpus << s->config.record_shift :
+						      1);
 	err = err ?: bpf_map__set_max_entries(c->maps.cause_stacks, rows);
 	err = err ?: bpf_map__set_value_size(c->maps.cause_stacks, stack_bytes());
 	err = err ?: bpf_map__set_autocreate(c->maps.cause_stacks, takes_stacks(s));
@@ -364,9 +400,16 @@ int session__load(struct session *s)
 	struct watch_target watches[WATCH_TARGETS];
 	int err;
 
-	s->core = core_bpf__open();
+	s->core = calloc(1, sizeof(*s->core));
 	if (!s->core)
-		return loader__failed(-errno);
+		return -ENOMEM;
+	err = core_bpf__create_skeleton(s->core);
+	if (!err && s->config.records)
+		s->core->skeleton->data =
+			(void *)core_record_bpf__elf_bytes(&s->core->skeleton->data_sz);
+	err = err ?: loader__open(s->core->skeleton);
+	if (err)
+		return loader__failed(err);
 	err = set_up_plan(s);
 	if (err)
 		return err;
@@ -385,6 +428,8 @@ int session__load(struct session *s)
 	for (int i = 0; i < WATCH_TARGETS; i++)
 		bpf_program__set_autoload(watches[i].prog, s->options.changed &&
 								   in_kernel_btf(watches[i].symbol));
+	bpf_program__set_autoload(s->core->progs.notification_enter,
+				  records_kind(s, RECORD_NOTIFICATION));
 	bpf_program__set_autoload(s->core->progs.process_exit, true);
 	/* 5.13; before it a window of a task that exits is told as still open. */
 	bpf_program__set_autoload(s->core->progs.window_task_exit,
@@ -411,8 +456,13 @@ int session__load(struct session *s)
 	s->rows = map_counters(s->core->maps.rows, &s->rows_bytes);
 	s->callback_rows = map_counters(s->core->maps.callback_rows, &s->callback_rows_bytes);
 	s->ring = ring_buffer__new(bpf_map__fd(s->core->maps.ring), ring_event, s, NULL);
-	if (!s->cpu || !s->rows || !s->callback_rows || !s->ring)
+	if (s->config.records)
+		s->records = map_counters(s->core->maps.records, &s->records_bytes);
+	if (!s->cpu || !s->rows || !s->callback_rows || !s->ring ||
+	    (s->config.records && !s->records))
 		return loader__failed(-errno);
+	if (s->records)
+		records__lay_out(s);
 	err = fill_free_rows(s, s->core->maps.free_rows);
 	err = err ?: fill_free_rows(s, s->core->maps.free_callback_rows);
 	if (err)
@@ -607,6 +657,28 @@ static void attach_watch(struct session *s)
 	}
 }
 
+/*
+ * How long a notification took is recorded where a callback has no probe that takes its
+ * own time. Else it costs a program more, and tells nothing that the callbacks do not.
+ */
+static int time_notifications(struct session *s)
+{
+	bool untimed = false;
+	int err;
+
+	if (!records_kind(s, RECORD_NOTIFICATION) || !s->config.latency)
+		return 0;
+	for (size_t i = 0; i < s->plan.count; i++)
+		untimed |= s->plan.targets[i].source == PLAN_REGISTRY;
+	if (!untimed)
+		return 0;
+	err = attach(s->core->progs.notification_enter, &s->core->links.notification_enter);
+	if (err)
+		return loader__failed(err);
+	s->core->data_control->control.timed = 1;
+	return 0;
+}
+
 int session__attach(struct session *s)
 {
 	struct core_target targets[CORE_TARGETS];
@@ -648,6 +720,7 @@ int session__attach(struct session *s)
 	}
 	err = callbacks__add_module(s, NULL);
 	err = err ?: writes__add_module(s, NULL);
+	err = err ?: time_notifications(s);
 	err = err ?: arm(s);
 	if (!err)
 		attach_watch(s);
@@ -697,8 +770,10 @@ void session__enable(struct session *s, bool on)
 
 	if (on) {
 		/* What entered before the last switch-off must not leave into this count. */
-		for (unsigned int c = 0; c < s->cpus; c++)
+		for (unsigned int c = 0; c < s->cpus; c++) {
 			((volatile struct mmuscope_cpu *)&s->cpu[c])->slot.range = 0;
+			((volatile struct mmuscope_cpu *)&s->cpu[c])->started.range = 0;
+		}
 		control->generation++;
 		control->enabled = 1;
 		return;
@@ -884,6 +959,8 @@ static int ring_event(void *ctx, void *data, size_t size)
 	case RING_CONTENDED:
 		callbacks__watch_work(s);
 		return 0;
+	case RING_RECORDS:
+		return 0; /* it has woken who waits: session__take_records() */
 	}
 	return 0;
 }
@@ -1079,6 +1156,8 @@ void session__free(struct session *s)
 		munmap(s->rows, s->rows_bytes);
 	if (s->callback_rows)
 		munmap(s->callback_rows, s->callback_rows_bytes);
+	if (s->records)
+		munmap(s->records, s->records_bytes);
 	core_bpf__destroy(s->core);
 	plan__clear(&s->plan);
 	names__clear(&s->names);

@@ -26,6 +26,7 @@
 #include "names.h"
 #include "plan.h"
 #include "snapshot.h"
+#include "bpf/records.h"
 #include "windows.h"
 
 struct session_change {
@@ -53,6 +54,10 @@ struct session_options {
 	unsigned int cause_every; /* the stack of one in so many notifications; 0: none */
 	bool windows;		/* each window by itself, and how long it is open */
 	__u64 window_limit_ns;	/* that is reported of which is open for longer */
+	__u32 records;		/* the kinds that are taken one by one: 1 << kind. Then ends
+				 * of notifications are not watched; with RECORD_STACK
+				 * `cause_every` says how often */
+	size_t record_bytes;	/* of each CPU's ring, 0: default (2 MiB); at least 4096 */
 	/*
 	 * Called by session__poll() for each change of who subscribes; may be NULL. The
 	 * plan has it already. `change` and its name are the caller's.
@@ -95,6 +100,21 @@ void session__reset(struct session *s);
  */
 int session__poll(struct session *s, int timeout_ms);
 int session__poll_fd(const struct session *s);
+
+/*
+ * Gives what the CPUs' rings of records hold to take(), CPU by CPU, each in the order of
+ * its ring, which is that of time but for programs that were preempted; a record of
+ * several slots in one piece. Returns how many, or the first value below 0 that take()
+ * returned: that record is taken, what follows stays.
+ */
+typedef int (*session_record_fn)(void *ctx, unsigned int cpu, const struct mmuscope_record *rec);
+long session__take_records(struct session *s, session_record_fn take, void *ctx);
+
+/* Records for which there was no room since loading; by_cpu[cpus] may be NULL. */
+void session__lost_records(const struct session *s, __u64 lost[RECORD_KINDS], __u64 *by_cpu);
+
+/* Possible CPUs. */
+unsigned int session__cpus(const struct session *s);
 
 /* Sums the counters of all CPUs since loading. The caller clears `snap`. */
 int session__snapshot(struct session *s, struct snapshot *snap);

@@ -15,7 +15,9 @@
 typedef __u32 u32;
 typedef __u64 u64;
 #include "callback.skel.h"
+#include "callback_record.skel.h"
 #include "core.skel.h"
+#include "core_record.skel.h"
 #include "nouveau.skel.h"
 
 #define WRITE_TARGETS 2	/* functions of nouveau that write a page table */
@@ -55,7 +57,8 @@ struct session {
 	struct mmuscope_cpu *cpu;
 	struct mmuscope_row *rows;
 	struct mmuscope_callback_row *callback_rows;
-	size_t cpu_bytes, rows_bytes, callback_rows_bytes;
+	struct mmuscope_record *records; /* [cpu << record_shift | slot]; NULL: none are taken */
+	size_t cpu_bytes, rows_bytes, callback_rows_bytes, records_bytes;
 	__u64 recursion_gone;	/* of callback objects that were closed */
 	__u64 recursion_base;	/* at the last session__reset() */
 };
@@ -100,6 +103,11 @@ void callbacks__watch_work(struct session *s);
 int callbacks__found(struct session *s, __u64 address, bool notifier);
 
 void callbacks__close(struct session *s);
+
+/* ---- records.c ---- */
+
+/* Before the first record: where each CPU's ring is, and that it is empty. */
+void records__lay_out(struct session *s);
 
 /* ---- writes.c ---- */
 
