@@ -26,6 +26,8 @@ libmd-dev		# the tool: checksums
 libjansson-dev		# the tool: results in JSON
 libsmartcols-dev	# the tool: tables
 libgsl-dev		# the tool: statistics
+libbabeltrace2-dev	# the tool: recordings, read
+babeltrace2		# unit tests: it must be able to read them too
 libibverbs-dev		# the tool: RDMA; it is loaded when it is needed, not linked
 libcmocka-dev		# unit tests
 linux-source-6.1	# the kernels

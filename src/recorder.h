@@ -20,12 +20,14 @@
 #include "plan.h"
 
 #define RECORDING_VERSION 1	/* of the layout, in the metadata */
+#define RECORDER_SIZE_MIN (256 * 1024) /* the least bound, bytes */
 
 struct recorder_options {
 	const char *dir;	/* made if it is not there; must be empty */
 	unsigned int cpus;	/* CPUs are 0..cpus-1 */
 	__u64 size;		/* bytes that the records may take, 0: no bound. When they are used
-				 * up the oldest file of records goes */
+				 * up the oldest file of records goes. Not below
+				 * RECORDER_SIZE_MIN: -EINVAL */
 	json_t *about;		/* see struct recording_info; borrowed */
 };
 
@@ -61,7 +63,9 @@ int recorder__counters(struct recorder *r, const json_t *stat, bool last);
 int recorder__flush(struct recorder *r);
 
 struct recorder_progress {
-	__u64 records, bytes;	/* written, in files that are there */
+	__u64 records;		/* written, in files that are there; not those of packets that
+				 * are begun */
+	__u64 bytes;		/* of all files but the metadata */
 	__u64 dropped;		/* records that rotation removed again */
 };
 struct recorder_progress recorder__progress(const struct recorder *r);
