@@ -126,7 +126,7 @@ static void put_integer(struct text *t, const char *name, unsigned int bits, boo
 			const char *more)
 {
 	put(t, "typealias integer { size = %u; align = %u; signed = %s;%s } := %s;\n", bits,
-	    bits % 8 ? 1 : 8, is_signed ? "true" : "false", more, name);
+	    bits % 8 ? 1U : 8U, is_signed ? "true" : "false", more, name);
 }
 
 static void put_types(struct text *t)
