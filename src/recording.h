@@ -27,16 +27,24 @@ struct recording_info {
 	/*
 	 * How it was made: {tool, kernel, clock, scope, command, children, latency,
 	 * filter: [..]}, each as in mmuscope-stat/1; `filter` the words of the filters
-	 * that left records out, empty where none did.
+	 * that left records out, empty where none did. {} where it was damaged.
 	 */
 	json_t *about;
-	struct names names;	/* processes, callbacks (id: index), owners */
+	/*
+	 * Processes, owners, and callbacks: an id is an index, and those that only their
+	 * address names lie behind. To be asked by names__callback(), which finds nothing
+	 * where an id was not told. Not names__owner(): of an owner that was not told it asks
+	 * the kernel of this machine. Strings are the recording's.
+	 */
+	struct names names;
 	struct plan plan;	/* what was watched, and why what was not */
 	struct recording_stack *stacks;
 	size_t stack_count;
 	/*
 	 * The mmuscope-stat/1 object that the counters gave, the last that was written;
-	 * NULL: none. `complete`: that is the one from the end.
+	 * NULL: none. `complete`: that is the one from the end, and the recorder was closed
+	 * behind it; without, what was cut off at the end cannot be told from what was never
+	 * written.
 	 */
 	json_t *counters;
 	bool complete;
@@ -58,7 +66,9 @@ struct recording;
 /*
  * Opens `dir` and reads what is beside the records. Returns 0 or -errno, after one
  * sentence on stderr: -ENOENT no folder or no recording in it, -EPROTO a CTF trace of
- * something else or of a version that this one does not know, -ENOMEM, -EIO.
+ * something else or of a version that this one does not know, -ENOMEM, -EIO, or what the
+ * file system says (-EACCES). A recording that is damaged, or in several files a CPU, is
+ * read through a folder of links in TMPDIR, which recording__close() removes.
  */
 int recording__open(struct recording **out, const char *dir);
 

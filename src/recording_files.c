@@ -217,6 +217,14 @@ static void guess_uuid(struct recording_files *f)
 	}
 }
 
+static bool any_described(const struct recording_files *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (!memcmp(f->files[i].uuid, f->trace.uuid, sizeof(f->trace.uuid)))
+			return true;
+	return false;
+}
+
 static int by_place(const void *left, const void *right)
 {
 	const struct recording_file *a = left, *b = right;
@@ -291,7 +299,8 @@ int recording_files__scan(struct recording_files *f, const char *dir)
 		msg("there is no recording in %s: make one with 'mmuscope record -o DIR'.", dir);
 		return -ENOENT;
 	}
-	f->damage.metadata = state != CTF_OURS;
+	/* One of another recording describes none of these files. */
+	f->damage.metadata = state != CTF_OURS || (f->count && !any_described(f));
 	if (f->damage.metadata) {
 		memset(&f->trace, 0, sizeof(f->trace));
 		guess_uuid(f);

@@ -2,7 +2,9 @@
 #include "recording_records.h"
 
 #include <babeltrace2/babeltrace.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +355,39 @@ static int connect_ports(struct recording_records *r, const bt_component_source 
 	return err;
 }
 
+/*
+ * Only the plugin "ctf", from where the library lies: bt_plugin_find() loads all that
+ * there are to find one, and nobody's environment shall decide what is loaded here.
+ */
+static int load_plugin(struct recording_records *r)
+{
+	const bt_plugin_set *set = NULL;
+	char path[PATH_MAX] = "";
+	Dl_info where;
+
+	if (dladdr((void *)bt_graph_create, &where) && where.dli_fname) {
+		const char *slash = strrchr(where.dli_fname, '/');
+
+		if (slash)
+			snprintf(path, sizeof(path), "%.*s/babeltrace2/plugins/"
+				 "babeltrace-plugin-ctf.so",
+				 (int)(slash - where.dli_fname), where.dli_fname);
+	}
+	if (path[0] && !bt_plugin_find_all_from_file(path, BT_FALSE, &set)) {
+		r->ctf = bt_plugin_set_borrow_plugin_by_index_const(set, 0);
+		bt_plugin_get_ref(r->ctf);
+		bt_plugin_set_put_ref(set);
+		return 0;
+	}
+	failed();
+	/* A library that was built to have its plugins elsewhere knows where. */
+	if (bt_plugin_find("ctf", BT_FALSE, BT_FALSE, BT_TRUE, BT_FALSE, BT_FALSE, &r->ctf)) {
+		failed();
+		return -ENOENT;
+	}
+	return 0;
+}
+
 static int build(struct recording_records *r, const char *const *folders, size_t count)
 {
 	const bt_component_source **sources = calloc(count, sizeof(*sources));
@@ -360,12 +395,8 @@ static int build(struct recording_records *r, const char *const *folders, size_t
 	int err = sources ? 0 : -ENOMEM;
 
 	bt_logging_set_global_level(BT_LOGGING_LEVEL_NONE);
-	/* Debian's own folder alone: nobody's environment decides what is loaded here. */
-	if (!err && bt_plugin_find("ctf", BT_FALSE, BT_FALSE, BT_TRUE, BT_FALSE, BT_FALSE,
-				   &r->ctf)) {
-		failed();
-		err = -ENOENT;
-	}
+	if (!err)
+		err = load_plugin(r);
 	if (!err)
 		class = bt_plugin_borrow_source_component_class_by_name_const(r->ctf, "fs");
 	if (!err && !class)

@@ -18,7 +18,7 @@ static long babeltrace2_records(const char *path)
 		return -1;
 	/* Only records have a cpu_id. A shell that fails prints no number. */
 	snprintf(command, sizeof(command),
-		 "lines=$(babeltrace2 '%s' 2>/dev/null) && echo \"$lines\" | grep -c ' cpu_id = '", path);
+		 "lines=$(babeltrace2 '%s' 2>/dev/null) && { echo \"$lines\" | grep -c ' cpu_id = ' || :; }", path);
 	f = popen(command, "r");
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%ld", &count), 1);
@@ -186,6 +186,20 @@ static void check_targets(const struct plan *plan)
 	assert_true(plan->targets[1].absent);
 }
 
+/* Records that its CPU lost, as the last packet of a file has it. */
+static __u64 discarded(const char *path)
+{
+	union ctf_packet last;
+	char *bytes;
+	size_t size = read_whole(path, &bytes);
+
+	assert_true(size >= sizeof(last) && size % sizeof(last) == 0);
+	memcpy(&last, bytes + size - sizeof(last), sizeof(last));
+	free(bytes);
+	assert_true(ctf__valid(&last));
+	return last.head.events_discarded;
+}
+
 static void test_info(void **state)
 {
 	static const char *const frames[] = { "unmap_vmas", "__vm_munmap", "__x64_sys_munmap" };
@@ -233,6 +247,11 @@ static void test_info(void **state)
 	assert_int_equal(info->dropped, 0);
 	assert_false(is_damaged(recording__damage(recording)));
 	recording__close(recording);
+	/* A CPU that lost records has a packet that says so, if only for that. */
+	assert_int_equal(discarded(sandbox__path(&box, "rec/records_0_0")), 20);
+	assert_int_equal(access(sandbox__path(&box, "rec/records_1_0"), F_OK), -1);
+	assert_int_equal(discarded(sandbox__path(&box, "rec/records_2_0")), 7);
+	check_babeltrace2(sandbox__path(&box, "rec"), 0);
 	json_decref(counters);
 	json_decref(first);
 	sandbox__remove(&box);
@@ -517,12 +536,42 @@ static void pick_file(const char *path, __u32 *random, char name[NAME_MAX + 1])
 	closedir(dir);
 }
 
+/* What was done to a file. */
+struct wound {
+	char name[NAME_MAX + 1];
+	size_t length, at;
+	bool cut;
+	bool rotated;	/* the recording: the info tells what is gone by right */
+};
+
+/* The damage is told to the packet and the byte. */
+static void check_told(const struct wound *w, const struct recording_damage *d)
+{
+	const __u64 packets = w->length / CTF_PACKET, left = w->cut ? w->at / CTF_PACKET :
+								      packets - 1;
+	__u64 bytes = w->cut ? w->at % CTF_PACKET : CTF_PACKET;
+
+	assert_int_equal(d->metadata, !strcmp(w->name, CTF_METADATA));
+	if (d->metadata) {
+		assert_int_equal(d->packets + d->packets_missing + d->bytes + d->files, 0);
+		return;
+	}
+	assert_int_equal(d->files, !left && bytes);
+	assert_int_equal(d->packets, left && bytes);
+	assert_int_equal(d->bytes, bytes);
+	/* How many of the info's packets are gone nobody knows but its last one. */
+	if (strcmp(w->name, CTF_INFO))
+		assert_int_equal(d->packets + d->packets_missing, packets - left);
+	else if (!w->rotated)
+		assert_int_equal(d->packets_missing, !left);
+}
+
 /*
  * Opens a recording of which something is missing. That is said: as damage, or where a
  * whole tail of the info is gone, by the recording being unfinished.
  */
 static void check_damaged(const struct sandbox *box, const struct samples *samples,
-			  size_t whole, bool run_babeltrace2)
+			  size_t whole, const struct wound *wound, bool run_babeltrace2)
 {
 	struct recording *recording;
 	size_t count;
@@ -532,6 +581,7 @@ static void check_damaged(const struct sandbox *box, const struct samples *sampl
 	assert_true(count <= whole);
 	assert_true(is_damaged(recording__damage(recording)) ||
 		    (!recording__info(recording)->complete && count == whole));
+	check_told(wound, recording__damage(recording));
 	if (run_babeltrace2 && sandbox__temp(box)[0])
 		check_babeltrace2(sandbox__temp(box), count);
 	recording__close(recording);
@@ -554,21 +604,21 @@ static void break_recording(__u64 size, bool cut)
 	assert_false(is_damaged(recording__damage(recording)));
 	recording__close(recording);
 	for (int i = 0; i < 200; i++) {
-		char name[NAME_MAX + 1] = "", path[PATH_MAX], *bytes;
-		size_t length, at;
+		struct wound w = { .cut = cut, .rotated = size };
+		char path[PATH_MAX], *bytes;
 
 		copy_dir(sandbox__path(&box, "rec"), sandbox__path(&box, "cut"));
-		pick_file(sandbox__path(&box, "cut"), &random, name);
-		join(path, sandbox__path(&box, "cut"), name);
-		length = read_whole(path, &bytes);
-		at = draw(&random) % length;
+		pick_file(sandbox__path(&box, "cut"), &random, w.name);
+		join(path, sandbox__path(&box, "cut"), w.name);
+		w.length = read_whole(path, &bytes);
+		w.at = draw(&random) % w.length;
 		/* Where a cut loses whole packets only, no checksum tells. */
 		if (cut && i % 4 == 0)
-			at = at / CTF_PACKET * CTF_PACKET;
-		bytes[at] ^= (char)(1 << draw(&random) % 8);
-		write_whole(path, bytes, cut ? at : length);
+			w.at = w.at / CTF_PACKET * CTF_PACKET;
+		bytes[w.at] ^= (char)(1 << draw(&random) % 8);
+		write_whole(path, bytes, cut ? w.at : w.length);
 		free(bytes);
-		check_damaged(&box, &samples, whole, i % 20 == 1);
+		check_damaged(&box, &samples, whole, &w, i % 20 == 1);
 	}
 	free(samples.all);
 	sandbox__remove(&box);
@@ -601,6 +651,7 @@ static void test_strangers(void **state)
 		{ "rec/records_1_0", "cut/records_1_1" },	/* a copy */
 		{ "other/records_1_0", "cut/records_7_0" },	/* of another recording */
 		{ "rec/metadata", "cut/notes" },		/* no packets */
+		{ "other/metadata", "cut/metadata" },		/* describes nothing here */
 	};
 	struct samples samples, others;
 	struct sandbox box;
@@ -611,6 +662,7 @@ static void test_strangers(void **state)
 	others = make_whole(sandbox__path(&box, "other"), 0);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		for (int without = 0; without < 2; without++) {
+			const bool metadata = !strcmp(files[i].to, "cut/metadata");
 			struct recording *recording;
 
 			copy_dir(sandbox__path(&box, "rec"), sandbox__path(&box, "cut"));
@@ -621,8 +673,9 @@ static void test_strangers(void **state)
 			assert_int_equal(recording__open(&recording, sandbox__path(&box, "cut")),
 					 0);
 			assert_int_equal(read_samples(recording, &samples, NULL), samples.count);
-			assert_int_equal(recording__damage(recording)->files, 1);
-			assert_int_equal(recording__damage(recording)->metadata, without);
+			assert_int_equal(recording__damage(recording)->files, !metadata);
+			assert_int_equal(recording__damage(recording)->metadata,
+					 without || metadata);
 			assert_int_equal(recording__damage(recording)->packets, 0);
 			assert_int_equal(recording__damage(recording)->packets_missing, 0);
 			assert_true(recording__info(recording)->complete);
