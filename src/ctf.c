@@ -336,7 +336,8 @@ enum ctf_metadata_state ctf__parse_metadata(const char *text, size_t size, struc
 		return CTF_OTHER_VERSION;
 	if (!parse_uuid(text, trace->uuid))
 		return CTF_DAMAGED;
-	trace->offset = number_of(text, "offset_s = ") * 1000000000 + number_of(text, "\toffset = ");
+	trace->offset = number_of(text, "\toffset = ");
+	trace->offset += number_of(text, "\toffset_s = ") * 1000000000;
 	return CTF_OURS;
 }
 

@@ -120,10 +120,10 @@ enum ctf_text {
 	TEXT_TARGET,		/* {metric, symbol, module, source, off, absent, address, reason} */
 	TEXT_STACK,		/* {id, cause, frames[]} */
 	TEXT_LOST,		/* {lost[]}, by kind */
-	TEXT_DROPPED,		/* {cpu, packets, records}: of it since it began; their files go now */
+	TEXT_DROPPED,		/* {cpu, packets, records}, since it began: their files go now */
 	TEXT_COUNTERS,		/* a mmuscope-stat/1 object */
 	TEXT_COUNTERS_LAST,	/* the same, at the end */
-	TEXT_END,		/* {packets[]}, by CPU, with those dropped; the recorder was closed */
+	TEXT_END,		/* {packets[]} by CPU, with those dropped: it was closed */
 	TEXTS,
 };
 

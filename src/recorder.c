@@ -158,11 +158,10 @@ static int info__write(struct recorder *r)
 	struct stream *s = &r->info;
 	int err = 0;
 
-	if (s->used)
-		stream__end(s, 0);
-	if (s->full)
-		r->info_bytes += CTF_PACKET *
-				 write_packets(r->info_fd, s->packets, s->full, r->info_bytes, &err);
+	if (!s->used)
+		return 0;
+	stream__end(s, 0);
+	r->info_bytes += CTF_PACKET * write_packets(r->info_fd, s->packets, 1, r->info_bytes, &err);
 	s->full = 0;
 	r->error = err;
 	return err;

@@ -91,10 +91,8 @@ int recording_files__each(const struct recording_files *f, const struct recordin
 	ssize_t n = fd < 0 ? -errno : packets ? 0 : -ENOMEM;
 	__u64 seen = 0, last_seq = 0;
 
-	while (!n && !err) {
-		n = read_packets(fd, packets);
-		if (n < CTF_PACKET)
-			break;
+	/* A file that grows is read as far as it was looked at. */
+	while (n >= 0 && !err && seen < file->packets && (n = read_packets(fd, packets)) > 0) {
 		for (ssize_t i = 0; i < n / CTF_PACKET && !err && seen < file->packets; i++) {
 			if (!follows(file, &packets[i], !seen, last_seq))
 				continue;
@@ -102,7 +100,6 @@ int recording_files__each(const struct recording_files *f, const struct recordin
 			seen++;
 			err = each(&packets[i], ctx);
 		}
-		n = 0;
 	}
 	free(packets);
 	if (fd >= 0)
@@ -173,7 +170,7 @@ static int scan_dir(struct recording_files *f)
 }
 
 /* Returns its state, CTF_DAMAGED where there is none, or -errno after a sentence. */
-static int read_metadata(struct recording_files *f, bool *there)
+static int read_metadata(struct recording_files *f)
 {
 	char *text = malloc(CTF_METADATA_MAX + 1);
 	int fd = openat(f->dir_fd, CTF_METADATA, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -181,7 +178,6 @@ static int read_metadata(struct recording_files *f, bool *there)
 	size_t size = 0;
 	ssize_t n = 1;
 
-	*there = fd >= 0;
 	while (text && fd >= 0 && n > 0 && size < CTF_METADATA_MAX) {
 		n = read(fd, text + size, CTF_METADATA_MAX - size);
 		if (n > 0)
@@ -267,7 +263,6 @@ static void keep_usable(struct recording_files *f)
 
 int recording_files__scan(struct recording_files *f, const char *dir)
 {
-	bool metadata;
 	int state, err;
 
 	memset(f, 0, sizeof(*f));
@@ -280,7 +275,7 @@ int recording_files__scan(struct recording_files *f, const char *dir)
 	}
 	if (!f->dir)
 		return -ENOMEM;
-	state = read_metadata(f, &metadata);
+	state = read_metadata(f);
 	if (state < 0)
 		return state;
 	if (state == CTF_OTHER_VERSION) {
@@ -433,8 +428,8 @@ int recording_files__make_folders(struct recording_files *f)
 	}
 	err = make_temp(f, ranks);
 	if (err)
-		msg("cannot make a folder for what is whole in %s: %s; set TMPDIR to one with room.",
-		    f->dir, strerror(-err));
+		msg("cannot make a folder for what is whole in %s: %s; set TMPDIR to one with "
+		    "room.", f->dir, strerror(-err));
 	return err;
 }
 

@@ -15,9 +15,10 @@
 
 struct recording_file {
 	char *name;
+	/* Of its first whole packet; one that differs is none of this file's. */
 	__u8 uuid[16];
-	__u32 class;		/* enum ctf_class; this and what follows by its first whole packet */
-	__u64 instance;
+	__u32 class;		/* enum ctf_class */
+	__u64 instance;		/* the CPU */
 	__u64 packets;		/* whole ones */
 	__u64 first_seq, last_seq;
 	__u64 bad, bad_bytes;	/* packets that are not whole */
