@@ -6,8 +6,8 @@
  * A measurement from the command line: what is looked at, for how long, and how it ends.
  * `stat`, `trace` and `record` are one each.
  *
- *	CAPTURE_INIT -> capture__take_option()... -> capture__check() -> capture__open() -> capture__start() ->
- *		capture__loop() -> capture__finish() -> capture__close()
+ *	CAPTURE_INIT -> capture__take_option()... -> capture__check() -> capture__open() ->
+ *		capture__start() -> capture__loop() -> capture__finish() -> capture__close()
  */
 #include <getopt.h>
 #include <stdbool.h>

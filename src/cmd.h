@@ -12,6 +12,8 @@ struct command {
 int cmd_probes(int argc, char **argv);
 int cmd_subscribers(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
+int cmd_record(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 

@@ -175,16 +175,6 @@ static void put_names(struct text *t, const char *(*name)(unsigned int value), u
 	put(t, "};\n");
 }
 
-static const char *outcome_name(unsigned int outcome)
-{
-	static const char *const names[OUTCOME_MAX] = {
-		[OUTCOME_SKIPPED] = "skipped", [OUTCOME_PERFORMED] = "performed",
-		[OUTCOME_FAILED] = "failed",   [OUTCOME_UNDETERMINED] = "undetermined",
-	};
-
-	return names[outcome];
-}
-
 static void put_enums(struct text *t)
 {
 	put(t, "enum event8 : u8 {\n");

@@ -10,6 +10,8 @@ static const struct command commands[] = {
 	{ "probes", cmd_probes, "what can be measured on this kernel, how, and why not" },
 	{ "subscribers", cmd_subscribers, "list who is told of whose invalidations" },
 	{ "stat", cmd_stat, "count notifications, driver callbacks, migrations and device faults" },
+	{ "trace", cmd_trace, "print each migration as it completes, and what happened in it" },
+	{ "record", cmd_record, "write each of them to disk, as a CTF trace" },
 	{ "bench", cmd_bench, "run a known workload on a device and check every count it causes" },
 	{ "diff", cmd_diff, "compare two results, or two sets of results, and give a verdict" },
 };

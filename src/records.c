@@ -2,20 +2,8 @@
 /* The session's rings of records, emptied: see bpf/record.bpf.h for the other end. */
 #include <string.h>
 
+#include "in_order.h"
 #include "session_impl.h"
-
-/* How many slots a kind of record takes. */
-static unsigned int slots_of(__u8 kind)
-{
-	switch (kind) {
-	case RECORD_MIGRATION:
-		return sizeof(struct mmuscope_record_migration) / sizeof(struct mmuscope_record);
-	case RECORD_PAGES:
-		return sizeof(struct mmuscope_record_pages) / sizeof(struct mmuscope_record);
-	default:
-		return 1;
-	}
-}
 
 void records__lay_out(struct session *s)
 {
@@ -70,7 +58,7 @@ static long take_cpu(struct session *s, unsigned int cpu, session_record_fn take
 		/* The program writes it last; what is behind it is read after it. */
 		if (__atomic_load_n(&r->commit, __ATOMIC_ACQUIRE) != (__u32)tail + 1)
 			break;
-		count = slots_of(r->kind);
+		count = record__slots(r->kind);
 		if ((tail & mask) + count > mask + 1) {
 			for (unsigned int i = 0; i < count; i++)
 				whole[i] = slots[(tail + i) & mask];

@@ -1100,7 +1100,7 @@ int session__read_windows(struct session *s, struct windows *windows, bool stopp
 	return stopped ? take_open_windows(s, windows) : 0;
 }
 
-static int read_stack(const struct session *s, __u32 id, struct causes *causes)
+int session__read_stack(const struct session *s, __u32 id, struct causes *causes)
 {
 	__u64 ip[MMUSCOPE_STACK_DEPTH] = {};
 
@@ -1118,10 +1118,10 @@ int session__read_stacks(const struct session *s, const struct snapshot *snap,
 
 	for (size_t i = 0; i < snap->row_count && !err; i++)
 		if (snap->rows[i].key.kind == ROW_CAUSE)
-			err = read_stack(s, (__u32)snap->rows[i].key.what, causes);
+			err = session__read_stack(s, (__u32)snap->rows[i].key.what, causes);
 	for (size_t i = 0; windows && i < windows->count && !err; i++)
 		if (windows->items[i].stack >= 0)
-			err = read_stack(s, (__u32)windows->items[i].stack, causes);
+			err = session__read_stack(s, (__u32)windows->items[i].stack, causes);
 	return err;
 }
 

@@ -132,6 +132,8 @@ int session__read_windows(struct session *s, struct windows *windows, bool stopp
  */
 int session__read_stacks(const struct session *s, const struct snapshot *snap,
 			 const struct windows *windows, struct causes *causes);
+/* One of them, by the id of a record. */
+int session__read_stack(const struct session *s, __u32 id, struct causes *causes);
 
 /* Owned by the session, valid until the next session__poll(). */
 const struct plan *session__plan(const struct session *s);

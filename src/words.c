@@ -48,3 +48,15 @@ const char *select_name(unsigned int bit)
 
 	return bit < SELECT_BITS ? names[bit] : "?";
 }
+
+const char *outcome_name(unsigned int outcome)
+{
+	static const char *const names[OUTCOME_MAX] = {
+		[OUTCOME_SKIPPED] = "skipped",
+		[OUTCOME_PERFORMED] = "performed",
+		[OUTCOME_FAILED] = "failed",
+		[OUTCOME_UNDETERMINED] = "undetermined",
+	};
+
+	return outcome < OUTCOME_MAX ? names[outcome] : "?";
+}

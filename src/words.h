@@ -11,5 +11,6 @@ const char *event_name(unsigned int event);		/* enum mmu_notifier_event */
 const char *phase_name(unsigned int phase);		/* enum mmuscope_phase */
 const char *direction_name(unsigned int direction);	/* enum mmuscope_direction */
 const char *select_name(unsigned int bit);		/* enum mmuscope_select */
+const char *outcome_name(unsigned int outcome);		/* enum mmuscope_outcome */
 
 #endif
