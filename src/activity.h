@@ -21,13 +21,17 @@ struct activity {
 	};
 	/* Began at. For a notification that is not timed: when its first child did. */
 	__u64 begin;
-	bool timed;		/* false: begin is no more than the end */
+	bool timed;		/* false: nothing tells, begin is the end */
 	__s32 stack;		/* below 0: none */
 	struct activity **children; /* by the time of their end */
 	size_t child_count;
 	struct mmuscope_record_pages *pages; /* of a migration, by address */
 	size_t page_records;
-	bool orphan;		/* its parent was not recorded, or lost */
+	/*
+	 * Its parent was not recorded, or lost. A callback without its notification is still
+	 * a child of its migration, where there is that.
+	 */
+	bool orphan;
 };
 
 enum mmuscope_outcome activity__outcome(const struct activity *a); /* of a callback */

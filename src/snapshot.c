@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
+
 void snapshot__clear(struct snapshot *snap)
 {
 	free(snap->rows);
@@ -37,14 +39,6 @@ int snapshot__copy(struct snapshot *to, const struct snapshot *from)
 		memcpy(to->callbacks, from->callbacks,
 		       from->callback_count * sizeof(*to->callbacks));
 	return 0;
-}
-
-/* Room grows by powers of two, so that adding one by one stays linear. */
-static void *grow(void *array, size_t count, size_t size)
-{
-	if (count & (count - 1))
-		return array;
-	return realloc(array, (count ? count * 2 : 1) * size);
 }
 
 struct mmuscope_row *snapshot__add_row(struct snapshot *snap, const struct mmuscope_row_key *key)
