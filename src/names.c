@@ -82,6 +82,14 @@ bool names__knows_process(const struct names *n, __u32 tgid, __u64 start)
 	return false;
 }
 
+const struct name_process *names__recorded(const struct names *n, __u32 tgid, __u32 start)
+{
+	for (size_t i = 0; i < n->process_count; i++)
+		if (n->processes[i].tgid == tgid && (__u32)(n->processes[i].start >> 20) == start)
+			return &n->processes[i];
+	return NULL;
+}
+
 const char *names__comm(const struct names *n, __u32 tgid, __u64 start)
 {
 	if (!tgid)

@@ -59,6 +59,12 @@ void names__make_legal(char *name);
 int names__add_callback(struct names *n, const char *symbol, const char *module,
 			const char *kind, const char *source);
 
+/*
+ * The process of a record, whose `start` is ns >> 20 and cut to 32 bits. NULL where it
+ * was not told.
+ */
+const struct name_process *names__recorded(const struct names *n, __u32 tgid, __u32 start);
+
 /* comm of the process; "?" where unknown, "(unknown)" for tgid 0. */
 const char *names__comm(const struct names *n, __u32 tgid, __u64 start);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "latency.h"
 #include "report.h"
 #include "report_cause.h"
 #include "report_windows.h"
@@ -23,14 +24,9 @@ static const char *number(char out[NUMBER], __u64 n)
 static const char *percentile(char out[NUMBER], const struct mmuscope_callback_row *row,
 			      unsigned int p)
 {
-	__u64 want = (callback_row__delivered(row) * p + 99) / 100, seen = 0;
+	__u64 below = latency__below(row->bucket, callback_row__delivered(row), p);
 
-	for (int b = 0; b < MMUSCOPE_BUCKETS - 1; b++) {
-		seen += row->bucket[b];
-		if (seen >= want)
-			return number(out, 1ULL << b);
-	}
-	return "inf";
+	return below == LATENCY_INFINITE ? "inf" : number(out, below);
 }
 
 /* Where every row is of one process its name goes into a heading, not a column. */

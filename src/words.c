@@ -2,6 +2,7 @@
 #include "words.h"
 
 #include "bpf/mmuscope.h"
+#include "bpf/records.h"
 
 const char *event_name(unsigned int event)
 {
@@ -59,4 +60,18 @@ const char *outcome_name(unsigned int outcome)
 	};
 
 	return outcome < OUTCOME_MAX ? names[outcome] : "?";
+const char *page_name(unsigned int page)
+{
+	static const char *const names[PAGE_MAX] = {
+		[PAGE_MIGRATED] = "migrated",
+		[PAGE_NOT_COLLECTED] = "not_collected",
+		[PAGE_HOLE] = "hole",
+		[PAGE_NOT_SELECTED] = "not_selected",
+		[PAGE_OTHER_OWNER] = "other_owner",
+		[PAGE_BUSY] = "busy",
+		[PAGE_NO_DESTINATION] = "no_destination",
+		[PAGE_CHANGED] = "changed",
+	};
+
+	return page < PAGE_MAX ? names[page] : "?";
 }

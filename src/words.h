@@ -12,5 +12,6 @@ const char *phase_name(unsigned int phase);		/* enum mmuscope_phase */
 const char *direction_name(unsigned int direction);	/* enum mmuscope_direction */
 const char *select_name(unsigned int bit);		/* enum mmuscope_select */
 const char *outcome_name(unsigned int outcome);		/* enum mmuscope_outcome */
+const char *page_name(unsigned int page);		/* enum mmuscope_page */
 
 #endif
