@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef MMUSCOPE_REFAULTS_H
+#define MMUSCOPE_REFAULTS_H
+
+/*
+ * Refault chains: a driver drops a range, and its device faults for it again. From each
+ * performed callback to the first device fault of the same process that ended after it,
+ * found pages, and overlaps its range.
+ */
+#include "bpf/records.h"
+#include "names.h"
+#include "view.h"
+
+/* One chain, as it is found. */
+struct refault {
+	__u64 invalidation;	/* what refaults__add() was told of the callback */
+	__u64 invalidated_ns;	/* its end */
+	__u64 from, to;		/* that both have */
+	__u64 ns;		/* until the fault began; 0 where it had begun before */
+	const struct mmuscope_record *fault;
+};
+
+struct refaults;
+
+/* `found` may be NULL; a value other than 0 ends refaults__add() with it. */
+struct refaults *refaults__new(int (*found)(void *ctx, const struct refault *r), void *ctx);
+
+/* Any record, in order of time. `id` comes back in struct refault. 0 or -ENOMEM. */
+int refaults__add(struct refaults *rf, const struct mmuscope_record *rec, __u64 id);
+
+/* One row for each process and callback that dropped something. New; NULL: no memory. */
+struct view *refaults__view(const struct refaults *rf, const struct names *names);
+
+/* NULL is legal. */
+void refaults__free(struct refaults *rf);
+
+#endif
