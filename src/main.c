@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{ "stat", cmd_stat, "count notifications, driver callbacks, migrations and device faults" },
 	{ "trace", cmd_trace, "print each migration as it completes, and what happened in it" },
 	{ "record", cmd_record, "write each of them to disk, as a CTF trace" },
+	{ "report", cmd_report, "read a recording: the counts once more, and single migrations" },
 	{ "bench", cmd_bench, "run a known workload on a device and check every count it causes" },
 	{ "diff", cmd_diff, "compare two results, or two sets of results, and give a verdict" },
 };

@@ -10,7 +10,7 @@
 struct pages {
 	struct pages_key {
 		__u64 owner;
-		__u32 direction, select;
+		__u64 direction;
 	} key;
 	__u64 calls, asked, migrated;
 	__u64 place[PAGE_MAX - 1];
@@ -68,7 +68,7 @@ static void keep(struct moves *m, const struct mmuscope_record_migration *rec,
 
 int moves__add(struct moves *m, const struct mmuscope_record_migration *rec)
 {
-	const struct pages_key key = { rec->head.what, rec->head.phase, rec->head.event };
+	const struct pages_key key = { rec->head.what, rec->head.phase };
 	struct pages *p;
 
 	if (rec->head.flags & RECORD_FAILED)
@@ -182,7 +182,7 @@ struct view *moves__unmoved(const struct moves *m, struct names *names)
 	for (size_t i = 0; v && i < m->pages.count; i++) {
 		const struct pages *p = keyed__at(&m->pages, i);
 
-		view__text(v, direction_name(p->key.direction));
+		view__text(v, direction_name((unsigned int)p->key.direction));
 		view__text(v, p->key.owner ? names__owner(names, p->key.owner) : NULL);
 		view__number(v, p->calls);
 		view__number(v, p->asked);

@@ -21,7 +21,7 @@ struct moves {
 	size_t top;		/* how many of each order are kept */
 	struct mmuscope_record_migration *kept[MOVES_ORDERS]; /* the first in order first */
 	size_t count[MOVES_ORDERS];
-	struct keyed pages;	/* by direction, selection and owner */
+	struct keyed pages;	/* by direction and owner */
 };
 
 /* Returns 0 or -ENOMEM. */

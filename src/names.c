@@ -173,23 +173,79 @@ int names__add_function(struct names *n, __u64 address, const char *kind, const 
 	return 0;
 }
 
+static const char *known_owner(const struct names *n, __u64 address)
+{
+	for (size_t i = 0; i < n->owner_count; i++)
+		if (n->owners[i].address == address)
+			return n->owners[i].symbol;
+	return NULL;
+}
+
+/* Its symbol is for the caller to fill in. */
+static struct name_owner *new_owner(struct names *n, __u64 address)
+{
+	struct name_owner *o = realloc(n->owners, (n->owner_count + 1) * sizeof(*o));
+
+	if (!o)
+		return NULL;
+	n->owners = o;
+	o += n->owner_count++;
+	o->address = address;
+	return o;
+}
+
 const char *names__owner(struct names *n, __u64 address)
 {
+	const char *known = known_owner(n, address);
 	struct name_owner *o;
 
 	if (!address)
 		return "";
-	for (size_t i = 0; i < n->owner_count; i++)
-		if (n->owners[i].address == address)
-			return n->owners[i].symbol;
-	o = realloc(n->owners, (n->owner_count + 1) * sizeof(*o));
+	if (known)
+		return known;
+	o = new_owner(n, address);
 	if (!o)
 		return "?";
-	n->owners = o;
-	o += n->owner_count++;
-	o->address = address;
 	find_symbol(address, o->symbol, sizeof(o->symbol));
 	return o->symbol;
+}
+
+int names__add_owner(struct names *n, __u64 address, const char *symbol)
+{
+	struct name_owner *o;
+
+	if (!address || known_owner(n, address))
+		return 0;
+	o = new_owner(n, address);
+	if (!o)
+		return -ENOMEM;
+	if (symbol)
+		snprintf(o->symbol, sizeof(o->symbol), "%s", symbol);
+	else
+		snprintf(o->symbol, sizeof(o->symbol), "0x%" PRIx64, (uint64_t)address);
+	return 0;
+}
+
+/* NULL: no memory. Never empty, so that NULL says nothing else. */
+static void *copy_of(const void *array, size_t bytes)
+{
+	void *copy = malloc(bytes + 1);
+
+	if (copy && bytes)
+		memcpy(copy, array, bytes);
+	return copy;
+}
+
+int names__copy(struct names *to, const struct names *from)
+{
+	*to = *from;
+	to->processes = copy_of(from->processes, from->process_count * sizeof(*to->processes));
+	to->callbacks = copy_of(from->callbacks, from->callback_count * sizeof(*to->callbacks));
+	to->owners = copy_of(from->owners, from->owner_count * sizeof(*to->owners));
+	if (to->processes && to->callbacks && to->owners)
+		return 0;
+	names__clear(to);
+	return -ENOMEM;
 }
 
 void names__clear(struct names *n)

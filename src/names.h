@@ -86,6 +86,15 @@ const struct name_callback *names__callback(const struct names *n, __u64 id);
  */
 const char *names__owner(struct names *n, __u64 address);
 
+/*
+ * What names__owner() shall say; its number where `symbol` is NULL. One that is known stays
+ * as it is. Returns 0 or -ENOMEM.
+ */
+int names__add_owner(struct names *n, __u64 address, const char *symbol);
+
+/* A deep copy into `to`, which is overwritten. Returns 0 or -ENOMEM. */
+int names__copy(struct names *to, const struct names *from);
+
 void names__clear(struct names *n);
 
 #endif

@@ -17,6 +17,14 @@
 #include "snapshot.h"
 #include "windows.h"
 
+struct invariant {
+	const char *name;
+	bool holds;
+	char detail[200];
+};
+
+#define INVARIANTS_MAX 20
+
 struct report {
 	const struct snapshot *snap;
 	struct names *names;
@@ -33,15 +41,10 @@ struct report {
 	const struct causes *causes; /* NULL: not asked for */
 	const struct windows *windows; /* the same, sorted */
 	const struct causes *stacks; /* what names the stacks of windows */
+	/* What was checked elsewhere: records tell of no beginnings. NULL: the snapshot is checked. */
+	const struct invariant *given;
+	size_t given_count;
 };
-
-struct invariant {
-	const char *name;
-	bool holds;
-	char detail[200];
-};
-
-#define INVARIANTS_MAX 8
 
 /*
  * Checks the snapshot against itself: sums of rows against totals counted

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* mmuscope report: what a recording says. Needs no rights and nothing of this machine. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "cmd.h"
+#include "history.h"
+#include "msg.h"
+
+#define DEFAULT_TOP 10
+#define DEFAULT_SLICE_MS 1000
+
+enum what {
+	WHAT_ALL,
+	WHAT_GROUPS,
+	WHAT_DURATION,
+	WHAT_EXCESS,
+	WHAT_UNMOVED,
+	WHAT_REFAULTS,
+	WHAT_PINGPONG,
+};
+
+struct report_run {
+	const char *dir, *path;	/* path NULL: standard output */
+	enum what what;
+	bool json, csv;
+	unsigned long long top, slice_ms; /* 0: not given */
+	struct history_options options;
+
+	struct recording *recording;
+	struct history history;
+	struct history_result result;
+};
+
+static void help(FILE *out)
+{
+	fputs("Usage: mmuscope report DIR [OPTIONS]\n\n"
+	      "Reads what 'mmuscope record -o DIR' has written, on any machine and by any user:\n"
+	      "the tables of 'mmuscope stat' once more, compared with the counters of the run,\n"
+	      "and views of single migrations, pages and device faults.\n\n"
+	      "Views, one of them instead of all:\n"
+	      "      --by KEY[,KEY]   counts by process, driver, event, phase, cause, owner,\n"
+	      "                       address (2 MiB) or slice (of time)\n"
+	      "      --slice MS       by slices of MS milliseconds (--by slice alone: 1000)\n"
+	      "      --by duration    the longest migrations\n"
+	      "      --by excess      the migrations with the most excess pages\n"
+	      "      --unmoved        the reasons for the pages that did not migrate\n"
+	      "      --refaults       device faults for what a driver had dropped\n"
+	      "      --ping-pong      pages that moved to the device and back\n\n"
+	      "Options:\n"
+	      "      --top N          no more than N rows (of migrations and of pages: 10)\n"
+	      "  -j, --json           JSON, with all views\n"
+	      "      --csv            CSV, of one view\n"
+	      "  -o, --output FILE    write to FILE instead of standard output\n"
+	      "  -h, --help           this text\n\n"
+	      "Exit status: 0 complete; 3 something was lost, is damaged or does not agree with\n"
+	      "the counters: standard error says what.\n\n"
+	      "Examples:\n"
+	      "  mmuscope report run1\n"
+	      "  mmuscope report run1 --by excess --top 5\n"
+	      "  mmuscope report run1 --by driver,cause\n"
+	      "  mmuscope report run1 --by address --top 20 --csv > hot.csv\n"
+	      "  mmuscope report run1 --json | jq '.refaults'\n",
+	      out);
+}
+
+/* ---- reading ---- */
+
+/* Each record goes to whoever makes something of it. */
+static int take(struct report_run *r, const struct mmuscope_record *rec)
+{
+	return history__add(&r->history, rec);
+}
+
+static int read_all(struct report_run *r)
+{
+	const struct mmuscope_record *rec;
+	int err;
+
+	while ((err = recording__next(r->recording, &rec)) > 0) {
+		err = take(r, rec);
+		if (err) {
+			msg("cannot put the records together: %s.", strerror(-err));
+			return err;
+		}
+	}
+	return err ? err : history__finish(&r->history);
+}
+
+/* ---- writing ---- */
+
+static struct view *make_view(struct report_run *r, const char **title)
+{
+	struct history *h = &r->history;
+
+	switch (r->what) {
+	case WHAT_DURATION:
+		*title = "Longest migrations";
+		return moves__top(&h->moves, MOVES_BY_DURATION, &h->names, h->counts.first_ns);
+	case WHAT_EXCESS:
+		*title = "Migrations with the most excess pages";
+		return moves__top(&h->moves, MOVES_BY_EXCESS, &h->names, h->counts.first_ns);
+	case WHAT_UNMOVED:
+		*title = "Pages asked for: migrated, or why not";
+		return moves__unmoved(&h->moves, &h->names);
+	case WHAT_REFAULTS:
+		*title = "Performed invalidations, and device faults after them";
+		return refaults__view(h->refaults, &h->names);
+	case WHAT_PINGPONG:
+		*title = "Pages that moved to the device and back";
+		return pingpong__view(&h->pingpong, &h->names, h->options.top);
+	default:
+		*title = "Counts by group";
+		return groups__view(&h->groups, &h->names, r->top ? h->options.top : (size_t)-1);
+	}
+}
+
+static int write_json(struct report_run *r, FILE *out)
+{
+	json_t *doc = history__json(&r->history, &r->result);
+	int err = doc ? 0 : -ENOMEM;
+
+	if (!err && json_dumpf(doc, out, JSON_INDENT(1)))
+		err = -EIO;
+	fputc('\n', out);
+	json_decref(doc);
+	return err;
+}
+
+static int write_output(struct report_run *r, FILE *out)
+{
+	const char *title;
+	struct view *v;
+	int err;
+
+	if (r->json)
+		return write_json(r, out);
+	if (r->what == WHAT_ALL)
+		return history__print(&r->history, &r->result, out);
+	v = make_view(r, &title);
+	if (!v)
+		return -ENOMEM;
+	err = r->csv ? view__csv(v, out) : view__print(v, title, out);
+	view__free(v);
+	return err;
+}
+
+/* Opened last: a recording that cannot be read costs no earlier report. */
+static enum status write_report(struct report_run *r)
+{
+	FILE *out = r->path ? open_output(r->path) : stdout;
+	enum status closed;
+	int err;
+
+	if (!out) {
+		msg("cannot write %s: %s; name another file with --output.", r->path,
+		    strerror(errno));
+		return STATUS_FAILED;
+	}
+	if (r->path)
+		begin_output(out);
+	err = write_output(r, out);
+	closed = close_output(out, r->path ? r->path : "standard output");
+	/* What the disk refused close_output() has told. */
+	if (err && err != -EIO)
+		msg("cannot write the report: %s.", strerror(-err));
+	return err ? STATUS_FAILED : closed;
+}
+
+/* What is missing, for who looks at one view, or at none. */
+static void tell_what_is_broken(const struct report_run *r)
+{
+	for (size_t i = 0; i < r->result.invariant_count; i++)
+		if (!r->result.invariants[i].holds)
+			msg("the report is incomplete: %s: %s.", r->result.invariants[i].name,
+			    r->result.invariants[i].detail);
+	if (r->result.not_compared[0])
+		msg("not compared with the counters of the run: %s.", r->result.not_compared);
+}
+
+static enum status run(struct report_run *r)
+{
+	enum status status;
+	int err = recording__open(&r->recording, r->dir);
+
+	if (err)
+		return STATUS_FAILED;
+	err = history__init(&r->history, recording__info(r->recording), &r->options);
+	err = err ? err : read_all(r);
+	err = err ? err : history__check(&r->history, recording__damage(r->recording), &r->result);
+	if (err == -ENOMEM)
+		msg("cannot make the report: %s.", strerror(-err));
+	if (err)
+		return STATUS_FAILED;
+	status = write_report(r);
+	tell_what_is_broken(r);
+	return status ? status : r->result.broken ? STATUS_INCOMPLETE : STATUS_OK;
+}
+
+/* ---- the command line ---- */
+
+enum { OPT_BY = 256, OPT_SLICE, OPT_UNMOVED, OPT_REFAULTS, OPT_PINGPONG, OPT_TOP, OPT_CSV };
+
+static const struct option longs[] = {
+	{ "by", required_argument, NULL, OPT_BY },
+	{ "slice", required_argument, NULL, OPT_SLICE },
+	{ "unmoved", no_argument, NULL, OPT_UNMOVED },
+	{ "refaults", no_argument, NULL, OPT_REFAULTS },
+	{ "ping-pong", no_argument, NULL, OPT_PINGPONG },
+	{ "top", required_argument, NULL, OPT_TOP },
+	{ "csv", no_argument, NULL, OPT_CSV },
+	{ "json", no_argument, NULL, 'j' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "help", no_argument, NULL, 'h' },
+	{},
+};
+
+/* False where it is none, or is there already. */
+static bool add_key(struct history_options *o, enum group_key key)
+{
+	for (size_t i = 0; i < o->by_count; i++)
+		if (o->by[i] == key)
+			return false;
+	if (key == GROUP_KEYS)
+		return false;
+	o->by[o->by_count++] = key;
+	return true;
+}
+
+static bool set_what(struct report_run *r, enum what what)
+{
+	if (r->what != WHAT_ALL && r->what != what)
+		return false;
+	r->what = what;
+	return true;
+}
+
+static bool take_by(struct report_run *r, const char *value)
+{
+	if (!strcmp(value, "duration"))
+		return set_what(r, WHAT_DURATION);
+	if (!strcmp(value, "excess"))
+		return set_what(r, WHAT_EXCESS);
+	for (;; value++) {
+		size_t len = strcspn(value, ",");
+
+		if (!add_key(&r->options, group_key__parse(value, len)))
+			return false;
+		value += len;
+		if (!*value)
+			return set_what(r, WHAT_GROUPS);
+	}
+}
+
+/* Sets one option. False where its value is bad, or it is a second view. */
+static bool take_option(struct report_run *r, int opt, const char *value)
+{
+	switch (opt) {
+	case OPT_BY:
+		return take_by(r, value);
+	case OPT_SLICE:
+		return parse_number(value, 1, 86400000, &r->slice_ms);
+	case OPT_UNMOVED:
+		return set_what(r, WHAT_UNMOVED);
+	case OPT_REFAULTS:
+		return set_what(r, WHAT_REFAULTS);
+	case OPT_PINGPONG:
+		return set_what(r, WHAT_PINGPONG);
+	case OPT_TOP:
+		return parse_number(value, 1, 1000000, &r->top);
+	case OPT_CSV:
+		r->csv = true;
+		return true;
+	case 'j':
+		r->json = true;
+		return true;
+	default:
+		r->path = value;
+		return true;
+	}
+}
+
+static enum status check_options(struct report_run *r)
+{
+	if (r->json && r->csv)
+		return usage_error("takes one of --json and --csv.");
+	/* Where slices are asked for and are not among the keys they come last. */
+	if (r->slice_ms) {
+		add_key(&r->options, GROUP_SLICE);
+		if (!set_what(r, WHAT_GROUPS))
+			return usage_error("--slice goes with --by and no other view.");
+	}
+	if (r->csv && r->what == WHAT_ALL)
+		return usage_error("--csv needs a view: --by, --slice, --unmoved, --refaults or "
+				   "--ping-pong.");
+	r->options.slice_ns = (r->slice_ms ? r->slice_ms : DEFAULT_SLICE_MS) * 1000000;
+	r->options.top = r->top ? r->top : DEFAULT_TOP;
+	return STATUS_OK;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct report_run r = {};
+	enum status status;
+	int opt;
+
+	opterr = 0;
+	/* Options may stand on both sides of the folder. */
+	while ((opt = getopt_long(argc, argv, "jo:h", longs, NULL)) != -1) {
+		if (opt == 'h') {
+			help(stdout);
+			return close_output(stdout, "standard output");
+		}
+		if (opt == '?')
+			return usage_error("there is no option '%s', or its value is missing.",
+					   refused_option(argv));
+		if (take_option(&r, opt, optarg))
+			continue;
+		if (optarg)
+			return usage_error("--%s does not take '%s', or there is another view.",
+					   option_name(longs, opt), optarg);
+		return usage_error("takes one view; --%s is a second.", option_name(longs, opt));
+	}
+	if (argc - optind != 1)
+		return usage_error("takes the folder of one recording.");
+	r.dir = argv[optind];
+	status = check_options(&r);
+	if (status)
+		return status;
+	status = run(&r);
+	history__clear(&r.history);
+	recording__close(r.recording);
+	return status;
+}
