@@ -27,6 +27,7 @@ struct report_run {
 	const char *dir, *path;	/* path NULL: standard output */
 	enum what what;
 	bool json, csv;
+	bool second_view;	/* was asked for */
 	unsigned long long top, slice_ms; /* 0: not given */
 	struct history_options options;
 
@@ -232,8 +233,7 @@ static bool add_key(struct history_options *o, enum group_key key)
 
 static bool set_what(struct report_run *r, enum what what)
 {
-	if (r->what != WHAT_ALL && r->what != what)
-		return false;
+	r->second_view |= r->what != WHAT_ALL && r->what != what;
 	r->what = what;
 	return true;
 }
@@ -255,7 +255,7 @@ static bool take_by(struct report_run *r, const char *value)
 	}
 }
 
-/* Sets one option. False where its value is bad, or it is a second view. */
+/* Sets one option. False where its value is bad. */
 static bool take_option(struct report_run *r, int opt, const char *value)
 {
 	switch (opt) {
@@ -290,9 +290,11 @@ static enum status check_options(struct report_run *r)
 	/* Where slices are asked for and are not among the keys they come last. */
 	if (r->slice_ms) {
 		add_key(&r->options, GROUP_SLICE);
-		if (!set_what(r, WHAT_GROUPS))
-			return usage_error("--slice goes with --by and no other view.");
+		set_what(r, WHAT_GROUPS);
 	}
+	if (r->second_view)
+		return usage_error("takes one view: --by, --slice, --unmoved, --refaults or "
+				   "--ping-pong.");
 	if (r->csv && r->what == WHAT_ALL)
 		return usage_error("--csv needs a view: --by, --slice, --unmoved, --refaults or "
 				   "--ping-pong.");
@@ -317,12 +319,8 @@ int cmd_report(int argc, char **argv)
 		if (opt == '?')
 			return usage_error("there is no option '%s', or its value is missing.",
 					   refused_option(argv));
-		if (take_option(&r, opt, optarg))
-			continue;
-		if (optarg)
-			return usage_error("--%s does not take '%s', or there is another view.",
-					   option_name(longs, opt), optarg);
-		return usage_error("takes one view; --%s is a second.", option_name(longs, opt));
+		if (!take_option(&r, opt, optarg))
+			return usage_error("--%s does not take '%s'.", option_name(longs, opt), optarg);
 	}
 	if (argc - optind != 1)
 		return usage_error("takes the folder of one recording.");

@@ -2,11 +2,17 @@
 #include "records.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "cmd.h"
 #include "history.h"
 #include "latency.h"
 #include "measurement.h"
+#include "msg.h"
+#include "recorder.h"
 
 /* ---- a run: four threads of two processes, and what was counted of it ---- */
 
@@ -911,6 +917,152 @@ static void an_owner_without_a_name_is_a_number(void **state)
 	assert_string_equal(text(run->doc, "longest.0.owner"), "0xffffffff81000000");
 }
 
+/* ---- the command ---- */
+
+#define FOLDER 64
+
+static void remove_folder(const char *folder)
+{
+	char command[FOLDER + 16];
+
+	snprintf(command, sizeof(command), "rm -r '%s'", folder);
+	assert_int_equal(system(command), 0);
+}
+
+/* On two CPUs, as a run would write it. `last`: it ended in order. */
+static void write_recording(struct run *run, char folder[FOLDER], bool last)
+{
+	struct recorder_options options = { .cpus = 2, .about = run->info.about };
+	const struct names *n = &run->info.names;
+	const __u64 lost[2] = {};
+	struct recorder *r;
+
+	snprintf(folder, FOLDER, "/tmp/mmuscope-test-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	options.dir = folder;
+	assert_int_equal(recorder__open(&r, &options), 0);
+	for (size_t i = 0; i < n->process_count; i++)
+		assert_int_equal(recorder__process(r, &n->processes[i]), 0);
+	for (size_t i = 0; i < n->callback_count; i++)
+		assert_int_equal(recorder__callback(r, i, &n->callbacks[i]), 0);
+	for (size_t i = 0; i < n->owner_count; i++)
+		assert_int_equal(recorder__owner(r, n->owners[i].address, n->owners[i].symbol), 0);
+	for (size_t i = 0; i < run->info.plan.count; i++)
+		assert_int_equal(recorder__target(r, &run->info.plan.targets[i]), 0);
+	for (size_t i = 0; i < run->info.stack_count; i++)
+		assert_int_equal(recorder__stack(r, run->info.stacks[i].id,
+						 run->info.stacks[i].cause, NULL, 0), 0);
+	for (size_t i = 0; i < run->stream.count; i++)
+		assert_int_equal(recorder__record(r, run->stream.items[i].head.task % 2,
+						  &run->stream.items[i].head), 0);
+	assert_int_equal(recorder__lost(r, run->info.lost, lost), 0);
+	assert_int_equal(recorder__counters(r, run->info.counters, last), 0);
+	assert_int_equal(recorder__close(r), 0);
+}
+
+/* `report FOLDER --output FOLDER/out OPTION...`; `out` gets what it wrote, to be freed. */
+static int report(const char *folder, char **out, const char *option, const char *value)
+{
+	char path[FOLDER + 8], *argv[8] = { (char *)"report", (char *)folder, (char *)"-o", path };
+	int argc = 4, status;
+	struct stat st;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s.out", folder);
+	if (option)
+		argv[argc++] = (char *)option;
+	if (value)
+		argv[argc++] = (char *)value;
+	optind = 0;
+	status = cmd_report(argc, argv);
+	*out = NULL;
+	if (stat(path, &st))
+		return status;
+	f = fopen(path, "r");
+	assert_non_null(f);
+	*out = calloc(1, (size_t)st.st_size + 1);
+	assert_non_null(*out);
+	assert_int_equal(fread(*out, 1, (size_t)st.st_size, f), st.st_size);
+	fclose(f);
+	assert_int_equal(unlink(path), 0);
+	return status;
+}
+
+static void a_recording_on_disk_gives_the_same(void **state)
+{
+	static const char *const sections[] = { "notifications", "callbacks", "migrations",
+						"faults", "unobservable", "command" };
+	struct run *run = *state;
+	char folder[FOLDER], *out;
+	json_t *doc;
+
+	put_a_prime_number(&run->stream);
+	put_call(&run->stream, RECORD_FAULT, 131, 0x7f0000000000, 16, 0);
+	count_all(run);
+	write_recording(run, folder, true);
+	assert_int_equal(report(folder, &out, "--json", NULL), STATUS_OK);
+	doc = json_loads(out, 0, NULL);
+	free(out);
+	assert_non_null(doc);
+	for (int i = 0; i < 6; i++)
+		if (json_object_get(run->info.counters, sections[i]))
+			assert_true(json_equal(at(doc, sections[i]),
+					       i == 5 ? at(run->info.about, "command") :
+							at(run->info.counters, sections[i])));
+	assert_int_equal(number(doc, "unmoved.0.busy"), 332);
+	assert_int_equal(number(doc, "recording.kept.pages"), 332);
+	assert_int_equal(number(doc, "recording.orphans"), 0);
+	json_decref(doc);
+
+	assert_int_equal(report(folder, &out, NULL, NULL), STATUS_OK);
+	assert_non_null(strstr(out, "invariants hold, nothing was lost."));
+	assert_non_null(strstr(out, "whole system, 0.000 s of Linux 6.1.0\n"));
+	free(out);
+	assert_int_equal(report(folder, &out, "--by", "process,phase"), STATUS_OK);
+	assert_non_null(strstr(out, "alpha:120 setup"));
+	free(out);
+	remove_folder(folder);
+}
+
+static void a_broken_recording_is_incomplete(void **state)
+{
+	struct run *run = *state;
+	char folder[FOLDER], *out;
+
+	put_a_prime_number(&run->stream);
+	count_all(run);
+	/* One record less than was counted. */
+	run->stream.count--;
+	write_recording(run, folder, true);
+	assert_int_equal(report(folder, &out, NULL, NULL), STATUS_INCOMPLETE);
+	assert_non_null(strstr(out, "BROKEN: kept + lost = counted: "));
+	free(out);
+	remove_folder(folder);
+
+	write_recording(run, folder, false);
+	assert_int_equal(report(folder, &out, "--refaults", NULL), STATUS_INCOMPLETE);
+	free(out);
+	remove_folder(folder);
+}
+
+static void bad_usage_is_told(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "--by", "colour" },	{ "--by", "" },		{ "--by", "phase,phase" },
+		{ "--by", "phase," },	{ "--slice", "0" },	{ "--top", "-1" },
+		{ "--csv", NULL },	{ "--frob", NULL },	{ "-x", NULL },
+		{ "another", NULL },	{ "--by", NULL },	{ "--unmoved", "--refaults" },
+		{ "--json", "--csv" },	{ "--slice=5", "--by=excess" },
+	};
+	char *out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(report("/nonexistent", &out, bad[i][0], bad[i][1]), STATUS_USAGE);
+	assert_int_equal(report("/nonexistent", &out, NULL, NULL), STATUS_FAILED);
+	assert_null(out);
+}
+
 /* ---- tables and CSV ---- */
 
 static void a_view_as_csv(void **state)
@@ -996,6 +1148,9 @@ int main(void)
 		test(a_page_without_a_reason_is_a_broken_invariant),
 		test(an_empty_recording_is_one),
 		test(an_owner_without_a_name_is_a_number),
+		test(a_recording_on_disk_gives_the_same),
+		test(a_broken_recording_is_incomplete),
+		test(bad_usage_is_told),
 		test(a_view_as_csv),
 		cmocka_unit_test(buckets_are_powers_of_two),
 	};
