@@ -44,10 +44,9 @@ static void help(FILE *out)
 	      "and views of single migrations, pages and device faults.\n\n"
 	      "Views, one of them instead of all:\n"
 	      "      --by KEY[,KEY]   counts by process, driver, event, phase, cause, owner,\n"
-	      "                       address (2 MiB) or slice (of time)\n"
+	      "                       address (2 MiB) or slice (of time); or 'duration' or\n"
+	      "                       'excess': the migrations with the most of it\n"
 	      "      --slice MS       by slices of MS milliseconds (--by slice alone: 1000)\n"
-	      "      --by duration    the longest migrations\n"
-	      "      --by excess      the migrations with the most excess pages\n"
 	      "      --unmoved        the reasons for the pages that did not migrate\n"
 	      "      --refaults       device faults for what a driver had dropped\n"
 	      "      --ping-pong      pages that moved to the device and back\n\n"
@@ -70,19 +69,14 @@ static void help(FILE *out)
 
 /* ---- reading ---- */
 
-/* Each record goes to whoever makes something of it. */
-static int take(struct report_run *r, const struct mmuscope_record *rec)
-{
-	return history__add(&r->history, rec);
-}
-
+/* Who else is to hear of it stands in options.sinks. */
 static int read_all(struct report_run *r)
 {
 	const struct mmuscope_record *rec;
 	int err;
 
 	while ((err = recording__next(r->recording, &rec)) > 0) {
-		err = take(r, rec);
+		err = history__add(&r->history, rec);
 		if (err) {
 			msg("cannot put the records together: %s.", strerror(-err));
 			return err;

@@ -48,8 +48,8 @@ int groups__init(struct groups *g, const enum group_key *by, size_t by_count, __
 int groups__add(struct groups *g, const struct activity *a);
 
 /*
- * Where slices are a key all in the order of the keys, else most notifications first; no more than `top`.
- * New; NULL: no memory. To be freed before the groups.
+ * Where slices are a key all in the order of the keys, else most notifications first; no
+ * more than `top`. New; NULL: no memory. To be freed before the groups.
  */
 struct view *groups__view(struct groups *g, struct names *names, size_t top);
 

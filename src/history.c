@@ -22,6 +22,20 @@ static int take_activity(void *ctx, const struct activity *a)
 
 	if (!err && h->options.by_count)
 		err = groups__add(&h->groups, a);
+	for (size_t i = 0; i < h->options.sink_count && !err; i++)
+		if (h->options.sinks[i].activity)
+			err = h->options.sinks[i].activity(h->options.sinks[i].ctx, a);
+	return err;
+}
+
+static int take_refault(void *ctx, const struct refault *r)
+{
+	const struct history *h = ctx;
+	int err = 0;
+
+	for (size_t i = 0; i < h->options.sink_count && !err; i++)
+		if (h->options.sinks[i].refault)
+			err = h->options.sinks[i].refault(h->options.sinks[i].ctx, r);
 	return err;
 }
 
@@ -36,7 +50,7 @@ int history__init(struct history *h, const struct recording_info *info,
 	recount__init(&h->counts, &info->names);
 	pingpong__init(&h->pingpong);
 	h->activities = activities__new(take_activity, h);
-	h->refaults = refaults__new(NULL, NULL);
+	h->refaults = refaults__new(take_refault, h);
 	err = h->activities && h->refaults ? 0 : -ENOMEM;
 	err = err ? err : names__copy(&h->names, &info->names);
 	err = err ? err : moves__init(&h->moves, options->top);
@@ -59,7 +73,7 @@ int history__add(struct history *h, const struct mmuscope_record *rec)
 
 	h->groups.zero_ns = h->counts.first_ns;
 	err = err ? err : name_owner(h, rec);
-	err = err ? err : refaults__add(h->refaults, rec, h->taken++);
+	err = err ? err : refaults__add(h->refaults, rec);
 	if (!err && rec->kind == RECORD_MIGRATION)
 		err = moves__add(&h->moves, (const struct mmuscope_record_migration *)rec);
 	return err ? err : activities__add(h->activities, rec);

@@ -19,11 +19,23 @@
 #include "refaults.h"
 #include "report.h"
 
+/* Who else makes something of what is put together here: a timeline, stacks. */
+struct history_sink {
+	/* Either may be NULL; a value other than 0 ends history__add() with it. */
+	int (*activity)(void *ctx, const struct activity *a);	/* as activities__new() has it */
+	int (*refault)(void *ctx, const struct refault *r);	/* as refaults__new() has it */
+	void *ctx;
+};
+
+#define HISTORY_SINKS 4
+
 struct history_options {
 	enum group_key by[GROUP_KEYS];
 	size_t by_count;	/* 0: no groups */
 	__u64 slice_ns;
 	size_t top;		/* rows of what has many */
+	struct history_sink sinks[HISTORY_SINKS];
+	size_t sink_count;
 };
 
 struct history {
@@ -37,17 +49,16 @@ struct history {
 	struct moves moves;
 	struct groups groups;
 	__u64 orphans;		/* activities whose parent is not there */
-	__u64 taken;		/* records */
 };
 
 /* `info` must outlive it. Returns 0 or -ENOMEM; to be cleared either way. */
 int history__init(struct history *h, const struct recording_info *info,
 		  const struct history_options *options);
 
-/* A record with all its slots. Returns 0 or -ENOMEM. */
+/* A record with all its slots, in order of time. Returns 0, -ENOMEM or what a sink returned. */
 int history__add(struct history *h, const struct mmuscope_record *rec);
 
-/* After the last. Returns 0 or -ENOMEM. */
+/* After the last. As history__add(). */
 int history__finish(struct history *h);
 
 void history__clear(struct history *h);

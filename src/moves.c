@@ -104,7 +104,7 @@ struct moves_sum moves__sum(const struct moves *m)
 static void put_migration(struct view *v, const struct mmuscope_record_migration *m,
 			  struct names *names, __u64 zero_ns)
 {
-	const __u64 began = m->head.ns - m->head.took;
+	const __u64 began = m->head.took < m->head.ns ? m->head.ns - m->head.took : 0;
 	const __u64 numbers[] = {
 		m->asked, m->collected, m->migrated, migration__excess(m), m->head.took, m->setup,
 		m->copy, m->pages, m->finalize, m->outcome[OUTCOME_PERFORMED],
@@ -168,13 +168,13 @@ struct view *moves__unmoved(const struct moves *m, struct names *names)
 		{ "calls", "CALLS", VIEW_NUMBER },
 		{ "asked", "ASKED", VIEW_NUMBER },
 		{ "migrated", "MIGRATED", VIEW_NUMBER },
-		{ "not_collected", "NOT\nCOLLECTED", VIEW_NUMBER },
+		{ "not_collected", "NOT COL-\nLECTED", VIEW_NUMBER },
 		{ "hole", "HOLE", VIEW_NUMBER },
-		{ "not_selected", "NOT\nSELECTED", VIEW_NUMBER },
+		{ "not_selected", "NOT SE-\nLECTED", VIEW_NUMBER },
 		{ "other_owner", "OTHER\nOWNER", VIEW_NUMBER },
 		{ "busy", "BUSY", VIEW_NUMBER },
-		{ "no_destination", "NO DESTI-\nNATION", VIEW_NUMBER },
-		{ "changed", "CHANGED", VIEW_NUMBER },
+		{ "no_destination", "NO DES-\nTINATION", VIEW_NUMBER },
+		{ "changed", "CHAN-\nGED", VIEW_NUMBER },
 	};
 	struct view *v = view__new(columns, sizeof(columns) / sizeof(columns[0]));
 

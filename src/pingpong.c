@@ -10,7 +10,7 @@
 #define CHUNK_SHIFT 21
 #define CHUNK_PAGES (1U << (CHUNK_SHIFT - 12))
 #define ON_DEVICE 1U		/* lowest bit of a page's number, the trips are above it */
-/* A damaged recording may claim any range; 1 TiB takes 1 GiB here. */
+/* In all: 1 TiB, which takes 1 GiB here. */
 #define CHUNKS_MAX (1U << 19)
 
 struct chunk {
@@ -75,7 +75,8 @@ int pingpong__add(struct pingpong *pp, const struct activity *a)
 	if (m->from >= m->to || !a->migration.migrated ||
 	    (m->phase != DIR_TO_DEVICE && m->phase != DIR_TO_SYSTEM))
 		return 0;
-	if ((m->to - m->from) >> CHUNK_SHIFT > CHUNKS_MAX ||
+	/* Where it is damaged the range is anything. */
+	if ((m->to - m->from) >> 12 != a->migration.asked ||
 	    pp->chunks.count + ((m->to - m->from) >> CHUNK_SHIFT) > CHUNKS_MAX) {
 		pp->unknown += a->migration.asked;
 		return 0;

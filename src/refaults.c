@@ -21,7 +21,8 @@
 #define WIDE (~0ULL)		/* where those are */
 
 struct drop {
-	__u64 ns, id;
+	__u64 ns;
+	__u32 task;
 };
 
 /* Who dropped it, and its totals. */
@@ -113,7 +114,7 @@ static int place(struct refaults *rf, const struct range_key *key, unsigned int 
 	return err;
 }
 
-static int add_drop(struct refaults *rf, const struct mmuscope_record *rec, __u64 id)
+static int add_drop(struct refaults *rf, const struct mmuscope_record *rec)
 {
 	const struct range_key key = { rec->from, rec->to,
 				       { rec->what, rec->tgid, rec->start } };
@@ -131,7 +132,7 @@ static int add_drop(struct refaults *rf, const struct mmuscope_record *rec, __u6
 	if (!waiting)
 		return -ENOMEM;
 	r->waiting = waiting;
-	waiting[r->waiting_count++] = (struct drop){ rec->ns, id };
+	waiting[r->waiting_count++] = (struct drop){ rec->ns, rec->task };
 	who->drops++;
 	if (rec->from || rec->to != ~0ULL)
 		who->dropped_pages += (rec->to - rec->from) >> 12;
@@ -161,8 +162,8 @@ static int end_chains(struct refaults *rf, struct range *r, const struct mmuscop
 	for (size_t i = 0; i < r->waiting_count && !err; i++) {
 		const struct drop *d = &r->waiting[i];
 		struct refault chain = {
-			.invalidation = d->id,
-			.invalidated_ns = d->ns,
+			.dropped_ns = d->ns,
+			.dropped_by = d->task,
 			.from = r->key.from > fault->from ? r->key.from : fault->from,
 			.to = r->key.to < fault->to ? r->key.to : fault->to,
 			.ns = begin > d->ns ? begin - d->ns : 0,
@@ -213,13 +214,13 @@ static int add_fault(struct refaults *rf, const struct mmuscope_record *fault)
 	return err;
 }
 
-int refaults__add(struct refaults *rf, const struct mmuscope_record *rec, __u64 id)
+int refaults__add(struct refaults *rf, const struct mmuscope_record *rec)
 {
 	if (rec->from >= rec->to)
 		return 0;
 	if (rec->kind == RECORD_CALLBACK &&
 	    (rec->flags >> RECORD_OUTCOME_SHIFT & (OUTCOME_MAX - 1)) == OUTCOME_PERFORMED)
-		return add_drop(rf, rec, id);
+		return add_drop(rf, rec);
 	/* One that collided or failed has filled no page table. */
 	if (rec->kind == RECORD_FAULT && !(rec->flags & RECORD_RETRY) && (__s64)rec->what >= 0)
 		return add_fault(rf, rec);

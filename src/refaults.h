@@ -13,8 +13,8 @@
 
 /* One chain, as it is found. */
 struct refault {
-	__u64 invalidation;	/* what refaults__add() was told of the callback */
-	__u64 invalidated_ns;	/* its end */
+	__u64 dropped_ns;	/* the end of the callback, which with its task tells it from */
+	__u32 dropped_by;	/* all others */
 	__u64 from, to;		/* that both have */
 	__u64 ns;		/* until the fault began; 0 where it had begun before */
 	const struct mmuscope_record *fault;
@@ -25,8 +25,8 @@ struct refaults;
 /* `found` may be NULL; a value other than 0 ends refaults__add() with it. */
 struct refaults *refaults__new(int (*found)(void *ctx, const struct refault *r), void *ctx);
 
-/* Any record, in order of time. `id` comes back in struct refault. 0 or -ENOMEM. */
-int refaults__add(struct refaults *rf, const struct mmuscope_record *rec, __u64 id);
+/* Any record, in order of time. 0, -ENOMEM or what found() returned. */
+int refaults__add(struct refaults *rf, const struct mmuscope_record *rec);
 
 /* One row for each process and callback that dropped something. New; NULL: no memory. */
 struct view *refaults__view(const struct refaults *rf, const struct names *names);

@@ -62,7 +62,7 @@ man_statuses() { # PAGE
 }
 
 commands=$("$mmuscope" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-is "the commands" "$(paste -sd' ' <<< "$commands")" "probes subscribers stat bench diff"
+is "the commands" "$(paste -sd' ' <<< "$commands")" "probes subscribers stat report bench diff"
 is "a page for each command, and for all" "$(cd man && ls)" \
 	"$(for c in $commands; do echo "mmuscope-$c.1"; done | sort; echo mmuscope.1)"
 
@@ -85,6 +85,7 @@ is "mmuscope-stat.1 has its exit statuses" "$(man_statuses mmuscope-stat)" "0 1 
 is "mmuscope-bench.1 has its exit statuses" "$(man_statuses mmuscope-bench)" "0 1 2 3 4"
 is "mmuscope-subscribers.1 has its exit statuses" "$(man_statuses mmuscope-subscribers)" "0 1 2 3 4"
 is "mmuscope-probes.1 has its exit statuses" "$(man_statuses mmuscope-probes)" "0 1 2 3 4"
+is "mmuscope-report.1 has its exit statuses" "$(man_statuses mmuscope-report)" "0 1 2 3"
 
 workloads=$("$mmuscope" bench list | sed 's/ .*//' | sort)
 is "mmuscope-bench.1 has every workload" \

@@ -704,6 +704,52 @@ static void refaults_are_chained_to_what_was_dropped(void **state)
 	assert_true(json_is_null(at(run->doc, "refaults.1.min_ns")));
 }
 
+struct heard {
+	__u64 activities, refaults, dropped_ns, dropped_by;
+};
+
+static int hear_activity(void *ctx, const struct activity *a)
+{
+	((struct heard *)ctx)->activities += 1 + a->child_count;
+	return 0;
+}
+
+static int hear_refault(void *ctx, const struct refault *r)
+{
+	struct heard *heard = ctx;
+
+	heard->refaults++;
+	heard->dropped_ns = r->dropped_ns;
+	heard->dropped_by = r->dropped_by;
+	return r->fault->task == 121 ? -EPIPE : 0;
+}
+
+static void sinks_hear_of_activities_and_refaults(void **state)
+{
+	struct heard heard = {};
+	struct history_options options = {
+		.top = 10,
+		.sinks = { { hear_activity, NULL, &heard }, { NULL, hear_refault, &heard } },
+		.sink_count = 2,
+	};
+	struct run *run = *state;
+	struct mmuscope_record *last;
+
+	put_call(&run->stream, RECORD_CALLBACK, 121, 0x200000, 8, 0);
+	put_call(&run->stream, RECORD_NOTIFICATION, 121, 0x200000, 8, 0);
+	put_call(&run->stream, RECORD_FAULT, 120, 0x204000, 4, 0);
+	put_call(&run->stream, RECORD_CALLBACK, 120, 0x200000, 8, 0);
+	read_some(run, &options, NULL);
+	assert_int_equal(heard.activities, 4);
+	assert_int_equal(heard.refaults, 1);
+	assert_int_equal(heard.dropped_ns, 10);
+	assert_int_equal(heard.dropped_by, 121);
+	/* What a sink returns ends it. */
+	last = put_call(&run->stream, RECORD_FAULT, 121, 0x204000, 4, 0);
+	own(run);
+	assert_int_equal(history__add(&run->history, last), -EPIPE);
+}
+
 /* Against all pairs, ranges of one page to some GiB. */
 static void refaults_are_those_of_all_pairs(void **state)
 {
@@ -915,6 +961,39 @@ static void an_owner_without_a_name_is_a_number(void **state)
 	put_migration(&run->stream, 120, 0x100000, 8, 1, 0, 5)->head.what = 0xffffffff81000000;
 	read_all(run);
 	assert_string_equal(text(run->doc, "longest.0.owner"), "0xffffffff81000000");
+}
+
+/* A checksum would have stopped most of this; the sanitizers watch. */
+static void random_records_do_no_harm(void **state)
+{
+	static const enum group_key all[] = { GROUP_PROCESS, GROUP_DRIVER, GROUP_EVENT, GROUP_PHASE,
+					      GROUP_CAUSE, GROUP_OWNER, GROUP_ADDRESS,
+					      GROUP_SLICE };
+	struct run *run = *state;
+	char *out;
+	size_t size;
+	FILE *f = open_memstream(&out, &size);
+
+	for (int i = 0; i < 4999; i++) {
+		union any_record *r = put_record(&run->stream, RECORD_NONE, 0);
+
+		for (size_t b = 0; b < sizeof(*r); b++)
+			((__u8 *)r)[b] = (__u8)draw(256);
+		r->head.kind = (__u8)draw(RECORD_KINDS + 1);
+		/* Or nothing would ever meet. */
+		r->head.task = draw(3);
+		r->head.migration = draw(3);
+		r->migration.parent = draw(2) ? r->migration.parent : draw(3);
+		if (draw(2)) {
+			r->head.from &= 0xffff000;
+			r->head.to &= 0xfffffff;
+		}
+	}
+	group_by(run, all, 8);
+	assert_non_null(f);
+	assert_int_equal(history__print(&run->history, &run->result, f), 0);
+	assert_int_equal(fclose(f), 0);
+	free(out);
 }
 
 /* ---- the command ---- */
@@ -1139,6 +1218,7 @@ int main(void)
 		test(groups_by_driver_cause_owner_and_event),
 		test(groups_by_address_and_slice),
 		test(refaults_are_chained_to_what_was_dropped),
+		test(sinks_hear_of_activities_and_refaults),
 		test(refaults_are_those_of_all_pairs),
 		test(ping_pong_counts_ways_back),
 		test(what_was_lost_is_added),
@@ -1148,6 +1228,7 @@ int main(void)
 		test(a_page_without_a_reason_is_a_broken_invariant),
 		test(an_empty_recording_is_one),
 		test(an_owner_without_a_name_is_a_number),
+		test(random_records_do_no_harm),
 		test(a_recording_on_disk_gives_the_same),
 		test(a_broken_recording_is_incomplete),
 		test(bad_usage_is_told),
