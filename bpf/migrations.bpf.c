@@ -336,7 +336,8 @@ static __always_inline int evict_leave(u64 array, u64 npages)
 		return 0;
 	f->collected = count_migrating(array, npages, 1, NULL);
 	if (recorded(RECORD_MIGRATION))
-		f->setup_left_ns = f->pages_left_ns = bpf_ktime_get_ns();
+		f->setup_left_ns = f->pages_entered_ns = f->pages_left_ns =
+			bpf_ktime_get_ns();
 	return 0;
 }
 

@@ -97,6 +97,32 @@ static void drop_programs(struct cause_stack *s)
 	memmove(s->frames, s->frames + n, s->frame_count * sizeof(*s->frames));
 }
 
+/* A function that is watched itself calls its body through a trampoline without a name. */
+static bool is_detour(const struct cause_stack *stack, size_t i)
+{
+	return i + 1 < stack->frame_count && i && !strncmp(stack->frames[i], "0x", 2) &&
+	       !strcmp(stack->frames[i - 1], stack->frames[i + 1]);
+}
+
+size_t cause_stack__frames(const struct cause_stack *stack, const char *function,
+			   const char *frames[MMUSCOPE_STACK_DEPTH])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < stack->frame_count; i++) {
+		if (is_detour(stack, i)) {
+			i++;
+			continue;
+		}
+		frames[n++] = stack->frames[i];
+		if (function && !strcmp(stack->frames[i], function)) {
+			function = NULL;
+			n = 0;
+		}
+	}
+	return n;
+}
+
 int causes__add_stack(struct causes *c, __u32 id, const __u64 ip[MMUSCOPE_STACK_DEPTH])
 {
 	struct cause_stack **stacks = realloc(c->stacks, (c->count + 1) * sizeof(*stacks));

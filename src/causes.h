@@ -56,6 +56,14 @@ struct causes {
 /* Names the stack `ip`, innermost first, 0 behind the last. Returns 0 or -ENOMEM. */
 int causes__add_stack(struct causes *c, __u32 id, const __u64 ip[MMUSCOPE_STACK_DEPTH]);
 
+/*
+ * The functions of a stack as they called each other, innermost first: without the
+ * trampolines through which watched functions call their own bodies, and from the caller
+ * of the first `function` on, if that is not NULL. Returns how many.
+ */
+size_t cause_stack__frames(const struct cause_stack *stack, const char *function,
+			   const char *frames[MMUSCOPE_STACK_DEPTH]);
+
 /* NULL where it is not known. */
 const struct cause_stack *causes__stack(const struct causes *c, __u32 id);
 

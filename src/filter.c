@@ -59,13 +59,16 @@ bool filter__take_option(struct filter *f, int which, const char *name, const ch
 		ok = *value;
 		break;
 	case 2:
-		ok = f->events = parse_set(value, event_name, MMUSCOPE_DIRECT_EVENTS);
+		f->events = parse_set(value, event_name, MMUSCOPE_DIRECT_EVENTS);
+		ok = f->events;
 		break;
 	case 3:
-		ok = f->phases = parse_set(value, phase_name, PHASE_MAX);
+		f->phases = parse_set(value, phase_name, PHASE_MAX);
+		ok = f->phases;
 		break;
 	case 4:
-		ok = f->outcomes = parse_set(value, outcome_name, OUTCOME_MAX);
+		f->outcomes = parse_set(value, outcome_name, OUTCOME_MAX);
+		ok = f->outcomes;
 		break;
 	case 5:
 		ok = parse_number(value, 1, 86400000000, &n);

@@ -57,28 +57,15 @@ int report_cause__json(const struct report *r, json_t *doc)
 	return err;
 }
 
-/* A function that is watched itself calls its body through a trampoline without a name. */
-static bool is_detour(const struct cause_stack *stack, size_t i)
-{
-	return i + 1 < stack->frame_count && i && !strncmp(stack->frames[i], "0x", 2) &&
-	       !strcmp(stack->frames[i - 1], stack->frames[i + 1]);
-}
-
 const char *report_cause__frames(char *out, size_t size, const struct cause_stack *stack)
 {
-	size_t used = 0, shown = 0;
+	const char *frames[MMUSCOPE_STACK_DEPTH];
+	size_t used = 0, n = cause_stack__frames(stack, NULL, frames);
 
 	out[0] = '\0';
-	for (size_t i = 0; i < stack->frame_count && used < size; i++) {
-		if (is_detour(stack, i)) {
-			i++;
-			continue;
-		}
-		if (shown == CAUSE_OTHER_FRAMES)
-			break;
-		used += (size_t)snprintf(out + used, size - used, "%s%s", shown++ ? " < " : "",
-					 stack->frames[i]);
-	}
+	for (size_t i = 0; i < n && i < CAUSE_OTHER_FRAMES && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? " < " : "",
+					 frames[i]);
 	return out;
 }
 

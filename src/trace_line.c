@@ -120,18 +120,27 @@ static void print_event(const struct trace_style *s, const struct activity *a, i
 		fprintf(out, " %.1f us", us(r->ns - a->begin));
 }
 
+/* Whose caller a stack begins with; a notification's does so already. */
+static const char *callee_of(const struct activity *a)
+{
+	return a->head.kind == RECORD_MIGRATION ? "migrate_vma_setup" : NULL;
+}
+
 static void print_stack(const struct trace_style *s, const struct activity *a, int depth, FILE *out)
 {
+	const char *frames[MMUSCOPE_STACK_DEPTH];
 	const struct cause_stack *stack = NULL;
+	size_t n;
 
 	if (s->stacks && a->stack >= 0)
 		stack = causes__stack(s->causes, (__u32)a->stack);
 	if (!stack)
 		return;
+	n = cause_stack__frames(stack, callee_of(a), frames);
 	fprintf(out, "%12s%*s  by %s:", "", 2 * depth, "", stack->cause);
-	for (size_t i = 0; i < stack->frame_count && i < SHORT_STACK; i++)
-		fprintf(out, "%s%s", i ? " < " : " ", stack->frames[i]);
-	fputs(stack->frame_count > SHORT_STACK ? " < ...\n" : "\n", out);
+	for (size_t i = 0; i < n && i < SHORT_STACK; i++)
+		fprintf(out, "%s%s", i ? " < " : " ", frames[i]);
+	fputs(n > SHORT_STACK ? " < ...\n" : "\n", out);
 }
 
 static void print_activity(struct trace_style *s, const struct activity *a, int depth, FILE *out)
@@ -202,20 +211,23 @@ static int add_event(json_t *o, const struct trace_style *s, const struct activi
 
 static json_t *stack_json(const struct trace_style *s, const struct activity *a)
 {
+	const char *names[MMUSCOPE_STACK_DEPTH];
 	const struct cause_stack *stack = NULL;
 	json_t *frames;
+	size_t n;
 
 	if (a->stack >= 0)
 		stack = causes__stack(s->causes, (__u32)a->stack);
 	if (!stack)
 		return json_null();
 	frames = json_array();
-	for (size_t i = 0; i < stack->frame_count; i++)
-		json_array_append_new(frames, json_string(stack->frames[i]));
+	n = cause_stack__frames(stack, callee_of(a), names);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(frames, json_string(names[i]));
 	return json_pack("{s:s, s:o}", "cause", stack->cause, "frames", frames);
 }
 
-json_t *trace_line__json(const struct trace_style *s, const struct activity *a)
+static json_t *activity_json(const struct trace_style *s, const struct activity *a)
 {
 	static const char *const types[] = { [RECORD_NOTIFICATION] = "notification",
 					     [RECORD_CALLBACK] = "callback",
@@ -225,18 +237,19 @@ json_t *trace_line__json(const struct trace_style *s, const struct activity *a)
 	json_t *o, *children;
 	int err;
 
-	o = json_pack("{s:s, s:I, s:o, s:I, s:I, s:s, s:I, s:I}", "type", types[r->kind], "end_ns",
+	o = json_pack("{s:s, s:I, s:o, s:I, s:I, s:s, s:I, s:o}", "type", types[r->kind], "end_ns",
 		      (json_int_t)r->ns, "took_ns",
 		      a->timed ? json_integer((json_int_t)(r->ns - a->begin)) : json_null(), "pid",
 		      (json_int_t)r->tgid, "tid", (json_int_t)r->task, "comm", comm_of(s, r), "from",
-		      (json_int_t)r->from, "to", (json_int_t)r->to);
+		      (json_int_t)r->from, "to",
+		      r->to == ~0ULL ? json_null() : json_integer((json_int_t)r->to));
 	err = r->kind == RECORD_MIGRATION ? add_migration(o, s, a) : add_event(o, s, a);
 	if (s->stacks && r->kind != RECORD_CALLBACK && r->kind != RECORD_FAULT)
 		err = err ? err : json_object_set_new(o, "stack", stack_json(s, a));
 	if (s->events && r->kind != RECORD_CALLBACK && r->kind != RECORD_FAULT) {
 		children = json_array();
 		for (size_t i = 0; i < a->child_count; i++)
-			err |= json_array_append_new(children, trace_line__json(s, a->children[i]));
+			err |= json_array_append_new(children, activity_json(s, a->children[i]));
 		err = err ? err : json_object_set_new(o, "children", children);
 	}
 	if (err) {
@@ -255,7 +268,7 @@ int trace_line__print(struct trace_style *s, const struct activity *a, FILE *out
 		print_activity(s, a, 0, out);
 		return ferror(out) ? -EIO : 0;
 	}
-	o = trace_line__json(s, a);
+	o = activity_json(s, a);
 	if (!o)
 		return -ENOMEM;
 	json_dumpf(o, out, JSON_COMPACT);

@@ -23,8 +23,4 @@ struct trace_style {
 /* Returns 0, -ENOMEM, or -EIO where `out` has an error. */
 int trace_line__print(struct trace_style *s, const struct activity *a, FILE *out);
 
-/* For a test: the JSON object of an activity. New reference; NULL: no memory. */
-struct json_t;
-struct json_t *trace_line__json(const struct trace_style *s, const struct activity *a);
-
 #endif

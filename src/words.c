@@ -60,6 +60,8 @@ const char *outcome_name(unsigned int outcome)
 	};
 
 	return outcome < OUTCOME_MAX ? names[outcome] : "?";
+}
+
 const char *page_name(unsigned int page)
 {
 	static const char *const names[PAGE_MAX] = {
