@@ -19,7 +19,11 @@
 #include "refaults.h"
 #include "report.h"
 
-/* Who else makes something of what is put together here: a timeline, stacks. */
+/*
+ * Who else makes something of what is put together here: a timeline, stacks. A refault is
+ * told as soon as its fault is there; the activity that dropped the range may come later,
+ * with the migration that it is in.
+ */
 struct history_sink {
 	/* Either may be NULL; a value other than 0 ends history__add() with it. */
 	int (*activity)(void *ctx, const struct activity *a);	/* as activities__new() has it */

@@ -84,7 +84,8 @@ static int set_groups(struct history *h, json_t *doc)
 
 	if (!h->options.by_count) {
 		json_decref(by);
-		return json_object_set_new(doc, "groups", json_null());
+		return json_object_set_new(doc, "by", json_null()) ||
+		       json_object_set_new(doc, "groups", json_null());
 	}
 	for (size_t i = 0; i < h->groups.by_count; i++)
 		json_array_append_new(by, json_string(group_key__name(h->groups.by[i])));

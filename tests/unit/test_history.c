@@ -13,6 +13,7 @@
 #include "measurement.h"
 #include "msg.h"
 #include "recorder.h"
+#include "words.h"
 
 /* ---- a run: four threads of two processes, and what was counted of it ---- */
 
@@ -499,6 +500,8 @@ static void a_prime_number_of_migrations(void **state)
 	assert_int_equal(number(run->doc, "unmoved.0.busy"), 332);
 	assert_int_equal(number(run->doc, "unmoved.0.not_selected"), 2 * 332);
 	assert_int_equal(number(run->doc, "unmoved.0.hole"), 0);
+	for (unsigned int p = 0; p < PAGE_MAX; p++)
+		assert_true(number(at(run->doc, "unmoved.0"), page_name(p)) >= 0);
 	assert_int_equal(sum(at(run->doc, "migrations"), "excess"), 16 * 997 + 3 * 332);
 }
 
