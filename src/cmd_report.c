@@ -13,19 +13,9 @@
 #define DEFAULT_TOP 10
 #define DEFAULT_SLICE_MS 1000
 
-enum what {
-	WHAT_ALL,
-	WHAT_GROUPS,
-	WHAT_DURATION,
-	WHAT_EXCESS,
-	WHAT_UNMOVED,
-	WHAT_REFAULTS,
-	WHAT_PINGPONG,
-};
-
 struct report_run {
 	const char *dir, *path;	/* path NULL: standard output */
-	enum what what;
+	enum history_view view;	/* HISTORY_VIEWS: all */
 	bool json, csv;
 	bool second_view;	/* was asked for */
 	unsigned long long top, slice_ms; /* 0: not given */
@@ -87,32 +77,6 @@ static int read_all(struct report_run *r)
 
 /* ---- writing ---- */
 
-static struct view *make_view(struct report_run *r, const char **title)
-{
-	struct history *h = &r->history;
-
-	switch (r->what) {
-	case WHAT_DURATION:
-		*title = "Longest migrations";
-		return moves__top(&h->moves, MOVES_BY_DURATION, &h->names, h->counts.first_ns);
-	case WHAT_EXCESS:
-		*title = "Migrations with the most excess pages";
-		return moves__top(&h->moves, MOVES_BY_EXCESS, &h->names, h->counts.first_ns);
-	case WHAT_UNMOVED:
-		*title = "Pages asked for: migrated, or why not";
-		return moves__unmoved(&h->moves, &h->names);
-	case WHAT_REFAULTS:
-		*title = "Performed invalidations, and device faults after them";
-		return refaults__view(h->refaults, &h->names);
-	case WHAT_PINGPONG:
-		*title = "Pages that moved to the device and back";
-		return pingpong__view(&h->pingpong, &h->names, h->options.top);
-	default:
-		*title = "Counts by group";
-		return groups__view(&h->groups, &h->names, r->top ? h->options.top : (size_t)-1);
-	}
-}
-
 static int write_json(struct report_run *r, FILE *out)
 {
 	json_t *doc = history__json(&r->history, &r->result);
@@ -127,18 +91,17 @@ static int write_json(struct report_run *r, FILE *out)
 
 static int write_output(struct report_run *r, FILE *out)
 {
-	const char *title;
 	struct view *v;
 	int err;
 
 	if (r->json)
 		return write_json(r, out);
-	if (r->what == WHAT_ALL)
+	if (r->view == HISTORY_VIEWS)
 		return history__print(&r->history, &r->result, out);
-	v = make_view(r, &title);
+	v = history__view(&r->history, r->view);
 	if (!v)
 		return -ENOMEM;
-	err = r->csv ? view__csv(v, out) : view__print(v, title, out);
+	err = r->csv ? view__csv(v, out) : view__print(v, history_view__title(r->view), out);
 	view__free(v);
 	return err;
 }
@@ -225,19 +188,19 @@ static bool add_key(struct history_options *o, enum group_key key)
 	return true;
 }
 
-static bool set_what(struct report_run *r, enum what what)
+static bool set_view(struct report_run *r, enum history_view view)
 {
-	r->second_view |= r->what != WHAT_ALL && r->what != what;
-	r->what = what;
+	r->second_view |= r->view != HISTORY_VIEWS && r->view != view;
+	r->view = view;
 	return true;
 }
 
 static bool take_by(struct report_run *r, const char *value)
 {
 	if (!strcmp(value, "duration"))
-		return set_what(r, WHAT_DURATION);
+		return set_view(r, HISTORY_LONGEST);
 	if (!strcmp(value, "excess"))
-		return set_what(r, WHAT_EXCESS);
+		return set_view(r, HISTORY_MOST_EXCESS);
 	for (;; value++) {
 		size_t len = strcspn(value, ",");
 
@@ -245,7 +208,7 @@ static bool take_by(struct report_run *r, const char *value)
 			return false;
 		value += len;
 		if (!*value)
-			return set_what(r, WHAT_GROUPS);
+			return set_view(r, HISTORY_GROUPS);
 	}
 }
 
@@ -258,11 +221,11 @@ static bool take_option(struct report_run *r, int opt, const char *value)
 	case OPT_SLICE:
 		return parse_number(value, 1, 86400000, &r->slice_ms);
 	case OPT_UNMOVED:
-		return set_what(r, WHAT_UNMOVED);
+		return set_view(r, HISTORY_UNMOVED);
 	case OPT_REFAULTS:
-		return set_what(r, WHAT_REFAULTS);
+		return set_view(r, HISTORY_REFAULTS);
 	case OPT_PINGPONG:
-		return set_what(r, WHAT_PINGPONG);
+		return set_view(r, HISTORY_PINGPONG);
 	case OPT_TOP:
 		return parse_number(value, 1, 1000000, &r->top);
 	case OPT_CSV:
@@ -284,22 +247,23 @@ static enum status check_options(struct report_run *r)
 	/* Where slices are asked for and are not among the keys they come last. */
 	if (r->slice_ms) {
 		add_key(&r->options, GROUP_SLICE);
-		set_what(r, WHAT_GROUPS);
+		set_view(r, HISTORY_GROUPS);
 	}
 	if (r->second_view)
 		return usage_error("takes one view: --by, --slice, --unmoved, --refaults or "
 				   "--ping-pong.");
-	if (r->csv && r->what == WHAT_ALL)
+	if (r->csv && r->view == HISTORY_VIEWS)
 		return usage_error("--csv needs a view: --by, --slice, --unmoved, --refaults or "
 				   "--ping-pong.");
 	r->options.slice_ns = (r->slice_ms ? r->slice_ms : DEFAULT_SLICE_MS) * 1000000;
 	r->options.top = r->top ? r->top : DEFAULT_TOP;
+	r->options.all_groups = !r->top;
 	return STATUS_OK;
 }
 
 int cmd_report(int argc, char **argv)
 {
-	struct report_run r = {};
+	struct report_run r = { .view = HISTORY_VIEWS };
 	enum status status;
 	int opt;
 

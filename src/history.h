@@ -38,6 +38,7 @@ struct history_options {
 	size_t by_count;	/* 0: no groups */
 	__u64 slice_ns;
 	size_t top;		/* rows of what has many */
+	bool all_groups;	/* of groups all rows */
 	struct history_sink sinks[HISTORY_SINKS];
 	size_t sink_count;
 };
@@ -85,6 +86,22 @@ int history__check(struct history *h, const struct recording_damage *damage,
 		   struct history_result *result);
 
 /* ---- how it is told: history_report.c ---- */
+
+enum history_view {
+	HISTORY_UNMOVED,
+	HISTORY_LONGEST,
+	HISTORY_MOST_EXCESS,
+	HISTORY_REFAULTS,
+	HISTORY_PINGPONG,
+	HISTORY_GROUPS,		/* only where there are keys */
+	HISTORY_VIEWS,
+};
+
+/* The heading above its table. */
+const char *history_view__title(enum history_view view);
+
+/* Its rows. To be freed before the history; NULL: no memory. */
+struct view *history__view(struct history *h, enum history_view view);
 
 /* A mmuscope-report/1 object. New reference; NULL: no memory. */
 json_t *history__json(struct history *h, const struct history_result *result);

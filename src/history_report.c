@@ -44,9 +44,44 @@ json_t *history__stat_json(const struct history *h, const struct report *report)
 
 /* ---- views ---- */
 
-/* Takes the view over, which may be NULL. */
-static int set_view(json_t *doc, const char *key, struct view *v)
+const char *history_view__title(enum history_view view)
 {
+	static const char *const titles[HISTORY_VIEWS] = {
+		[HISTORY_UNMOVED] = "Pages asked for: migrated, or why not",
+		[HISTORY_LONGEST] = "Longest migrations",
+		[HISTORY_MOST_EXCESS] = "Migrations with the most excess pages",
+		[HISTORY_REFAULTS] = "Performed invalidations, and device faults after them",
+		[HISTORY_PINGPONG] = "Pages that moved to the device and back",
+		[HISTORY_GROUPS] = "Counts by group",
+	};
+
+	return titles[view];
+}
+
+struct view *history__view(struct history *h, enum history_view view)
+{
+	const __u64 zero = h->counts.first_ns;
+
+	switch (view) {
+	case HISTORY_UNMOVED:
+		return moves__unmoved(&h->moves, &h->names);
+	case HISTORY_LONGEST:
+		return moves__top(&h->moves, MOVES_BY_DURATION, &h->names, zero);
+	case HISTORY_MOST_EXCESS:
+		return moves__top(&h->moves, MOVES_BY_EXCESS, &h->names, zero);
+	case HISTORY_REFAULTS:
+		return refaults__view(h->refaults, &h->names);
+	case HISTORY_PINGPONG:
+		return pingpong__view(&h->pingpong, &h->names, h->options.top);
+	default:
+		return groups__view(&h->groups, &h->names,
+				    h->options.all_groups ? (size_t)-1 : h->options.top);
+	}
+}
+
+static int set_view(struct history *h, json_t *doc, const char *key, enum history_view view)
+{
+	struct view *v = history__view(h, view);
 	json_t *rows = v ? view__json(v) : NULL;
 
 	view__free(v);
@@ -90,7 +125,7 @@ static int set_groups(struct history *h, json_t *doc)
 	for (size_t i = 0; i < h->groups.by_count; i++)
 		json_array_append_new(by, json_string(group_key__name(h->groups.by[i])));
 	return json_object_set_new(doc, "by", by) ||
-	       set_view(doc, "groups", groups__view(&h->groups, &h->names, h->options.top));
+	       set_view(h, doc, "groups", HISTORY_GROUPS);
 }
 
 static int set_pingpong(struct history *h, json_t *doc)
@@ -99,8 +134,7 @@ static int set_pingpong(struct history *h, json_t *doc)
 	json_t *o = json_pack("{s:I, s:I, s:I, s:I}", "pages", (json_int_t)sum.pages, "trips",
 			      (json_int_t)sum.trips, "unknown", (json_int_t)h->pingpong.unknown,
 			      "evicted", (json_int_t)h->pingpong.evicted);
-	int err = o ? set_view(o, "ranges",
-			       pingpong__view(&h->pingpong, &h->names, h->options.top)) : -ENOMEM;
+	int err = o ? set_view(h, o, "ranges", HISTORY_PINGPONG) : -ENOMEM;
 
 	if (!err)
 		return json_object_set_new(doc, "ping_pong", o);
@@ -110,17 +144,15 @@ static int set_pingpong(struct history *h, json_t *doc)
 
 json_t *history__json(struct history *h, const struct history_result *r)
 {
-	const __u64 zero = h->counts.first_ns;
 	json_t *doc = history__stat_json(h, &r->report);
 	int err = doc ? 0 : -ENOMEM;
 
 	err = err || json_object_set_new(doc, "schema", json_string("mmuscope-report/1")) ||
 	      json_object_set_new(doc, "recording", recording_json(h, r)) ||
-	      set_view(doc, "unmoved", moves__unmoved(&h->moves, &h->names)) ||
-	      set_view(doc, "longest", moves__top(&h->moves, MOVES_BY_DURATION, &h->names, zero)) ||
-	      set_view(doc, "most_excess",
-		       moves__top(&h->moves, MOVES_BY_EXCESS, &h->names, zero)) ||
-	      set_view(doc, "refaults", refaults__view(h->refaults, &h->names)) ||
+	      set_view(h, doc, "unmoved", HISTORY_UNMOVED) ||
+	      set_view(h, doc, "longest", HISTORY_LONGEST) ||
+	      set_view(h, doc, "most_excess", HISTORY_MOST_EXCESS) ||
+	      set_view(h, doc, "refaults", HISTORY_REFAULTS) ||
 	      set_pingpong(h, doc) || set_groups(h, doc);
 	if (!err)
 		return doc;
@@ -152,33 +184,17 @@ static void print_heading(const struct history *h, const struct report *report, 
 		release ? release : "?");
 }
 
-static int print_view(struct view *v, const char *title, FILE *out)
-{
-	int err = v ? view__print(v, title, out) : -ENOMEM;
-
-	view__free(v);
-	return err;
-}
-
 static int print_views(struct history *h, FILE *out)
 {
-	struct pingpong_sum sum = pingpong__sum(&h->pingpong);
-	const __u64 zero = h->counts.first_ns;
-	char title[120];
-	int err;
+	int err = 0;
 
-	err = print_view(moves__unmoved(&h->moves, &h->names),
-			 "Pages asked for: migrated, or why not", out);
-	err = err ? err : print_view(moves__top(&h->moves, MOVES_BY_DURATION, &h->names, zero),
-				     "Longest migrations", out);
-	err = err ? err : print_view(moves__top(&h->moves, MOVES_BY_EXCESS, &h->names, zero),
-				     "Migrations with the most excess pages", out);
-	err = err ? err : print_view(refaults__view(h->refaults, &h->names),
-				     "Performed invalidations, and device faults after them", out);
-	snprintf(title, sizeof(title), "There and back: %ju pages, %ju times in all",
-		 U(sum.pages), U(sum.trips));
-	return err ? err : print_view(pingpong__view(&h->pingpong, &h->names, h->options.top),
-				      title, out);
+	for (int i = 0; i < HISTORY_GROUPS && !err; i++) {
+		struct view *v = history__view(h, (enum history_view)i);
+
+		err = v ? view__print(v, history_view__title((enum history_view)i), out) : -ENOMEM;
+		view__free(v);
+	}
+	return err;
 }
 
 int history__print(struct history *h, const struct history_result *r, FILE *out)
