@@ -105,7 +105,7 @@ static __always_inline void record_migration(struct mmuscope_cpu *c,
 	fill_times(times, f, now);
 	fill_sums(sums, f, parent);
 	record_fill(r, &v);
-	record_commit(r, position);
+	record_commit(c, r, 3, position);
 }
 
 #endif

@@ -152,7 +152,7 @@ static __always_inline void record_notification(struct mmuscope_cpu *c,
 		return;
 	}
 	record_fill(r, &v);
-	record_commit(r, position);
+	record_commit(c, r, 1, position);
 }
 
 /*

@@ -79,17 +79,18 @@ record_begin(struct mmuscope_cpu *c, enum mmuscope_record_kind kind, u32 slots, 
 		return NULL;
 	}
 	*position = p;
-	/* The reader sleeps until a quarter is full, or its time is up. */
-	if ((p ^ (p + slots)) & c->record_place.wake)
-		wake_reader();
 	return record_slot(c, p);
 }
 
 /* The record is whole, all its slots. */
-static __always_inline void record_commit(struct mmuscope_record *r, u64 position)
+static __always_inline void record_commit(struct mmuscope_cpu *c, struct mmuscope_record *r,
+					  u32 slots, u64 position)
 {
 	barrier();
 	*(volatile u32 *)&r->commit = (u32)position + 1;
+	/* The reader sleeps until a quarter is full, or its time is up. */
+	if ((position ^ (position + slots)) & c->record_place.wake)
+		wake_reader();
 }
 
 /* What a record of a range has. */
@@ -130,7 +131,7 @@ static __always_inline void record_range(struct mmuscope_cpu *c, const struct re
 	if (!r)
 		return;
 	record_fill(r, v);
-	record_commit(r, position);
+	record_commit(c, r, 1, position);
 }
 
 static __always_inline u32 migration_id(const struct migration_frame *m)
