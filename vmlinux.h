@@ -106,10 +106,25 @@ struct mm_struct {
 	struct task_struct *owner;	/* CONFIG_MEMCG */
 	struct mmu_notifier_subscriptions *notifier_subscriptions; /* 5.8+ */
 	unsigned long task_size;
+	void *pgd;
 };
 
 struct vm_area_struct {
 	struct mm_struct *vm_mm;
+	const void *vm_ops;		/* NULL: anonymous memory */
+};
+
+enum memory_type {			/* include/linux/memremap.h */
+	MEMORY_DEVICE_PRIVATE = 1,
+};
+
+struct dev_pagemap {
+	enum memory_type type;
+	void *owner;			/* 5.7+ */
+};
+
+struct page {
+	struct dev_pagemap *pgmap;	/* up to 6.13, in struct folio since */
 };
 
 enum mmu_notifier_event {
@@ -159,6 +174,7 @@ struct mmu_notifier {
 
 struct migrate_vma {
 	struct vm_area_struct *vma;
+	unsigned long *dst;
 	unsigned long *src;
 	unsigned long cpages;
 	unsigned long npages;

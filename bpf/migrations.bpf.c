@@ -13,6 +13,9 @@
  */
 #include "cause.bpf.h"
 #include "migration_record.bpf.h"
+#ifdef MMUSCOPE_RECORDS
+#include "fate.bpf.h"
+#endif
 
 #define BLOCK 512			/* entries read at once: a 4 KiB page */
 #define BLOCK_TURNS 128			/* of two loops: 8 Mi pages, 32 GiB */
@@ -173,12 +176,11 @@ static __noinline int frame_record(struct task_state *st, u64 now, u32 flags)
 	return 0;
 }
 
-/* Adds a completed migration to its row and closes the frame. */
-static __always_inline void frame_complete(struct task_state *st, struct migration_frame *f)
+/* Adds a migration that was completed at `now` to its row and closes the frame. */
+static __always_inline void frame_complete(struct task_state *st, struct migration_frame *f, u64 now)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
-	u64 now = bpf_ktime_get_ns();
 	struct mmuscope_row *row = NULL;
 
 	if (c)
@@ -196,6 +198,33 @@ static __always_inline void frame_complete(struct task_state *st, struct migrati
 			frame_record(st, now, 0);
 	}
 	frame_pop(st);
+}
+
+/* The fates of the pages that did not migrate, where records are taken. `dst_filled` as there. */
+static __always_inline void frame_vma_fates(struct migration_frame *f, struct migrate_vma *args,
+					    bool dst_filled, u64 now)
+{
+#ifdef MMUSCOPE_RECORDS
+	struct vm_area_struct *vma = args->vma;
+
+	if (recorded(RECORD_MIGRATION) && recorded(RECORD_PAGES))
+		frame_fates(f, (u64)args->src, dst_filled ? (u64)args->dst : 0, args->npages,
+			    (u64)vma->vm_mm, args->flags, !vma->vm_ops, now, 0);
+#endif
+}
+
+static __always_inline void frame_evict_fates(struct migration_frame *f, u64 src, u64 dst, u64 n,
+					      u64 now)
+{
+#ifdef MMUSCOPE_RECORDS
+	if (!recorded(RECORD_MIGRATION) || !recorded(RECORD_PAGES))
+		return;
+	/* By far most of a device's pages are free. */
+	if (f->collected == f->migrated)
+		f->place[PAGE_NOT_COLLECTED - 1] = f->pages - f->migrated;
+	else
+		frame_fates(f, src, dst, n, 0, 0, 0, now, 1);
+#endif
 }
 
 static __always_inline u8 direction_of(u64 flags)
@@ -239,15 +268,17 @@ int BPF_PROG(setup_leave, struct migrate_vma *args, int ret)
 {
 	struct task_state *st = task_state(false);
 	struct migration_frame *f = frame_find(st, (u64)args);
+	u64 now;
 
 	if (!f)
 		return 0;
+	now = bpf_ktime_get_ns();
 	if (recorded(RECORD_MIGRATION))
-		f->setup_left_ns = bpf_ktime_get_ns();
+		f->setup_left_ns = now;
 	if (ret) {
 		total_add(TOTAL_SETUPS_FAILED, 1);
 		if (recorded(RECORD_MIGRATION))
-			frame_record(st, f->setup_left_ns, RECORD_FAILED);
+			frame_record(st, now, RECORD_FAILED);
 		frame_pop(st);
 		return 0;
 	}
@@ -257,7 +288,8 @@ int BPF_PROG(setup_leave, struct migrate_vma *args, int ret)
 	f->phase = PHASE_COPY;
 	if (!f->collected) {
 		total_add(TOTAL_SETUPS_EMPTY, 1);
-		frame_complete(st, f);
+		frame_vma_fates(f, args, false, now);
+		frame_complete(st, f, now);
 	}
 	return 0;
 }
@@ -295,11 +327,13 @@ int BPF_PROG(finalize_leave, struct migrate_vma *args)
 {
 	struct task_state *st = task_state(false);
 	struct migration_frame *f = frame_find(st, (u64)args);
+	u64 now = bpf_ktime_get_ns();
 
 	if (!f)
 		return 0;
 	total_add(TOTAL_FINALIZES, 1);
-	frame_complete(st, f);
+	frame_vma_fates(f, args, true, now);
+	frame_complete(st, f, now);
 	return 0;
 }
 
@@ -374,11 +408,13 @@ int BPF_PROG(evict_finalize_leave, unsigned long *src_pfns, unsigned long *dst_p
 {
 	struct task_state *st = task_state(false);
 	struct migration_frame *f = frame_find(st, (u64)src_pfns);
+	u64 now = bpf_ktime_get_ns();
 
 	if (!f)
 		return 0;
 	f->migrated = count_migrating((u64)src_pfns, npages, 1, &f->compound);
 	total_add(TOTAL_EVICTS_FINALIZED, 1);
-	frame_complete(st, f);
+	frame_evict_fates(f, (u64)src_pfns, (u64)dst_pfns, npages, now);
+	frame_complete(st, f, now);
 	return 0;
 }

@@ -319,6 +319,11 @@ struct mmuscope_config {
 	__u32 cause_every;	/* the stack of one in so many notifications; 0: of none */
 	__u32 records;		/* the kinds of records that are sent: 1 << kind */
 	__u64 window_limit;	/* ns that a window may be open, --windows */
+	/* Addresses of page_offset_base and vmemmap_base; 0: there is no such variable, ~0: they
+	 * are hidden. */
+	__u64 page_offset_at, vmemmap_at;
+	__u32 la57;		/* page tables of five levels */
+	__u32 pad2;
 };
 
 /*

@@ -392,6 +392,23 @@ static bool in_kernel_btf(const char *function)
 	return btf__find_by_name_kind(kernel_btf(), function, BTF_KIND_FUNC) > 0;
 }
 
+/* Where the kernel keeps the direct map and its struct pages, see bpf/fate.bpf.h. */
+static void find_page_tables(struct mmuscope_config *config)
+{
+	char line[4096];
+	FILE *f = fopen("/proc/cpuinfo", "re");
+
+	config->page_offset_at = symbol_address("_text", NULL) ?
+					 symbol_address("page_offset_base", NULL) :
+					 ~0ULL;
+	config->vmemmap_at = symbol_address("vmemmap_base", NULL);
+	/* The kernel clears the flag where it does not use it. */
+	while (f && !config->la57 && fgets(line, sizeof(line), f))
+		config->la57 = !strncmp(line, "flags", 5) && strstr(line, " la57");
+	if (f)
+		fclose(f);
+}
+
 static int ring_event(void *ctx, void *data, size_t size);
 
 int session__load(struct session *s)
@@ -445,6 +462,8 @@ int session__load(struct session *s)
 	bpf_program__set_autoload(s->core->progs.discover, true);
 	bpf_program__set_autoload(s->core->progs.module_loaded, true);
 	bpf_program__set_autoload(s->core->progs.module_gone, true);
+	if (records_kind(s, RECORD_PAGES))
+		find_page_tables(&s->config);
 	*(struct mmuscope_config *)&s->core->rodata->cfg = s->config;
 	err = size_maps(s);
 	if (err)

@@ -23,6 +23,7 @@
  *	write touch	the CPU writes or reads a byte of each page
  *	protect unmap dontneed mergeable	the range at once
  *	node:N		moves the range to NUMA node N
+ *	pin:N		a pipe holds the first N pages of the range from here on
  *	protect-each unmap-each	by page; protects each in another way than it is
  *	loop:N ... end	N times; 0: for ever
  *	fork ... end	in a child    } with nothing mapped and opened,
@@ -54,6 +55,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -362,6 +364,17 @@ static void move(struct state *s, int node)
 	free(page);
 }
 
+/* vmsplice() takes a reference to each page, which migrations see. */
+static void pin(struct state *s, size_t n)
+{
+	struct iovec range = { s->range, n * PAGE };
+	int ends[2];
+
+	if (pipe(ends) || fcntl(ends[1], F_SETPIPE_SZ, range.iov_len) < 0 ||
+	    vmsplice(ends[1], &range, 1, 0) != (ssize_t)range.iov_len)
+		die("pin");
+}
+
 static void loop(struct state *s, size_t n)
 {
 	char **body = s->op;
@@ -494,6 +507,8 @@ static bool memory(struct state *s, const char *op, size_t n)
 		whole(s, op);
 	else if (!strcmp(op, "node"))
 		move(s, (int)n);
+	else if (!strcmp(op, "pin"))
+		pin(s, n);
 	else if (!strcmp(op, "write") || !strcmp(op, "touch") || !strcmp(op, "protect-each") ||
 		 !strcmp(op, "unmap-each"))
 		for_each(s, op);
