@@ -81,7 +81,7 @@ static const struct watcher watchers[] = {
 	  .kind = WATCH_SESSION,
 	  .session = { .scope = SCOPE_PROCESS, .latency = true, .records = RECORD_EACH } },
 	{ .name = "record --no-latency -- COMMAND",
-	  .tells = "as stat --no-latency, and each by itself, with the notification's time",
+	  .tells = "as stat --no-latency, and each notification and callback by itself",
 	  .kind = WATCH_SESSION,
 	  .session = { .scope = SCOPE_PROCESS, .records = RECORD_EACH } },
 	{ .name = "bpftrace count, kfunc",

@@ -1185,6 +1185,7 @@ void session__free(struct session *s)
 
 void session__objects(struct surface_object *core, struct surface_object *callback)
 {
-	core->elf = core_bpf__elf_bytes(&core->size);
-	callback->elf = callback_bpf__elf_bytes(&callback->size);
+	/* Those that record are all of the others, and more. */
+	core->elf = core_record_bpf__elf_bytes(&core->size);
+	callback->elf = callback_record_bpf__elf_bytes(&callback->size);
 }
