@@ -12,6 +12,7 @@
 
 #include "grow.h"
 #include "keyed.h"
+#include "record.h"
 
 /* Migrations nest no deeper in the kernel side; a damaged recording may say anything. */
 #define DEPTH_MAX 4
@@ -60,7 +61,7 @@ struct activities {
 
 enum mmuscope_outcome activity__outcome(const struct activity *a)
 {
-	return (enum mmuscope_outcome)(a->head.flags >> RECORD_OUTCOME_SHIFT & (OUTCOME_MAX - 1));
+	return record__outcome(&a->head);
 }
 
 /* ---- pages ---- */
@@ -247,7 +248,7 @@ static struct activity *new_activity(struct activities *as, const struct mmuscop
 	else
 		a->head = *rec;
 	a->timed = !(rec->flags & RECORD_UNTIMED);
-	a->begin = !a->timed ? rec->ns : rec->took < rec->ns ? rec->ns - rec->took : 0;
+	a->begin = record__begin(rec);
 	a->stack = -1;
 	a->children = NULL;
 	a->child_count = 0;

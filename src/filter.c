@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "record.h"
 #include "words.h"
 
 /* ---- options ---- */
@@ -93,7 +94,7 @@ static bool of_driver(const struct filter *f, const struct mmuscope_record *r,
 {
 	const struct name_callback *c;
 
-	if (f->outcomes && !(f->outcomes >> (r->flags >> RECORD_OUTCOME_SHIFT & 3) & 1))
+	if (f->outcomes && !(f->outcomes >> (record__outcome(r)) & 1))
 		return false;
 	if (!f->driver)
 		return true;

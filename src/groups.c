@@ -7,6 +7,7 @@
 
 #include "latency.h"
 #include "moves.h"
+#include "record.h"
 #include "words.h"
 
 #define CHUNK_SHIFT 21
@@ -297,8 +298,8 @@ static int count_chunks(struct groups *g, __u64 key[GROUP_KEYS], size_t place,
 static int count_places(struct groups *g, __u64 key[GROUP_KEYS], const struct activity *a)
 {
 	const struct mmuscope_record *r = &a->head;
-	const bool whole = !r->from && r->to == ~0ULL;
-	struct part all = { .pages = whole ? 0 : (r->to - r->from) >> 12, .first = true };
+	const bool whole = record__is_whole(r);
+	struct part all = { .pages = record__pages(r), .first = true };
 	size_t place = 0;
 
 	if (r->kind == RECORD_MIGRATION) {

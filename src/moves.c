@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record.h"
 #include "words.h"
 
 struct pages {
@@ -104,7 +105,7 @@ struct moves_sum moves__sum(const struct moves *m)
 static void put_migration(struct view *v, const struct mmuscope_record_migration *m,
 			  struct names *names, __u64 zero_ns)
 {
-	const __u64 began = m->head.took < m->head.ns ? m->head.ns - m->head.took : 0;
+	const __u64 began = record__begin(&m->head);
 	const __u64 numbers[] = {
 		m->asked, m->collected, m->migrated, migration__excess(m), m->head.took, m->setup,
 		m->copy, m->pages, m->finalize, m->outcome[OUTCOME_PERFORMED],

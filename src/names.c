@@ -90,6 +90,13 @@ const struct name_process *names__recorded(const struct names *n, __u32 tgid, __
 	return NULL;
 }
 
+const char *names__recorded_comm(const struct names *n, __u32 tgid, __u32 start)
+{
+	const struct name_process *p = tgid ? names__recorded(n, tgid, start) : NULL;
+
+	return p ? p->comm : tgid ? "?" : "(unknown)";
+}
+
 const char *names__comm(const struct names *n, __u32 tgid, __u64 start)
 {
 	if (!tgid)
@@ -108,6 +115,20 @@ const struct name_callback *names__callback(const struct names *n, __u64 id)
 		if (n->callbacks[i].address == id)
 			return &n->callbacks[i];
 	return NULL;
+}
+
+const char *names__symbol(const struct names *n, __u64 what)
+{
+	const struct name_callback *c = names__callback(n, what);
+
+	return c && c->symbol[0] ? c->symbol : "?";
+}
+
+const char *names__module(const struct names *n, __u64 what)
+{
+	const struct name_callback *c = names__callback(n, what);
+
+	return c ? c->module : "";
 }
 
 /* The nearest symbol at or below `address`, in one pass: kallsyms is not sorted across modules. */
@@ -173,7 +194,7 @@ int names__add_function(struct names *n, __u64 address, const char *kind, const 
 	return 0;
 }
 
-static const char *known_owner(const struct names *n, __u64 address)
+const char *names__told_owner(const struct names *n, __u64 address)
 {
 	for (size_t i = 0; i < n->owner_count; i++)
 		if (n->owners[i].address == address)
@@ -196,7 +217,7 @@ static struct name_owner *new_owner(struct names *n, __u64 address)
 
 const char *names__owner(struct names *n, __u64 address)
 {
-	const char *known = known_owner(n, address);
+	const char *known = names__told_owner(n, address);
 	struct name_owner *o;
 
 	if (!address)
@@ -214,7 +235,7 @@ int names__add_owner(struct names *n, __u64 address, const char *symbol)
 {
 	struct name_owner *o;
 
-	if (!address || known_owner(n, address))
+	if (!address || names__told_owner(n, address))
 		return 0;
 	o = new_owner(n, address);
 	if (!o)

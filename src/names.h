@@ -65,6 +65,9 @@ int names__add_callback(struct names *n, const char *symbol, const char *module,
  */
 const struct name_process *names__recorded(const struct names *n, __u32 tgid, __u32 start);
 
+/* Its comm, as names__comm(). */
+const char *names__recorded_comm(const struct names *n, __u32 tgid, __u32 start);
+
 /* comm of the process; "?" where unknown, "(unknown)" for tgid 0. */
 const char *names__comm(const struct names *n, __u32 tgid, __u64 start);
 
@@ -79,12 +82,19 @@ void names__function(__u64 address, struct name_callback *out);
 /* By a row key's `what`, an id or an address. NULL where it is neither. */
 const struct name_callback *names__callback(const struct names *n, __u64 id);
 
+/* Its function, "?" where that was not told; its module, "" where not or in the kernel. */
+const char *names__symbol(const struct names *n, __u64 what);
+const char *names__module(const struct names *n, __u64 what);
+
 /*
  * "symbol+0x10 [module]" for the address of a pgmap owner, by one pass over
  * /proc/kallsyms for each new address; its hexadecimal number where no data
  * symbol covers it (within 64 KiB). "" for 0. Owned by `n`.
  */
 const char *names__owner(struct names *n, __u64 address);
+
+/* The same of what was told before, with no look-up; NULL where it was not. */
+const char *names__told_owner(const struct names *n, __u64 address);
 
 /*
  * What names__owner() shall say; its number where `symbol` is NULL. One that is known stays

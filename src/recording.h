@@ -38,7 +38,7 @@ struct recording_info {
 	 */
 	struct names names;
 	struct plan plan;	/* what was watched, and why what was not */
-	struct recording_stack *stacks;
+	struct recording_stack *stacks; /* by id */
 	size_t stack_count;
 	/*
 	 * The mmuscope-stat/1 object that the counters gave, the last that was written;
@@ -51,6 +51,9 @@ struct recording_info {
 	__u64 lost[RECORD_KINDS];	/* by kind, for which the ring had no room; as told last */
 	__u64 dropped;		/* records that rotation (--size) removed again */
 };
+
+/* NULL: it was not told; an id below 0 is of none. */
+const struct recording_stack *recording_info__stack(const struct recording_info *info, __s32 id);
 
 /* What is missing. All 0: the files are whole. */
 struct recording_damage {

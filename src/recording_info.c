@@ -311,6 +311,22 @@ static int make_table(struct recording_told *told)
 	return 0;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct recording_stack *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+const struct recording_stack *recording_info__stack(const struct recording_info *info, __s32 id)
+{
+	const struct recording_stack key = { .id = id };
+
+	if (id < 0 || !info->stack_count)
+		return NULL;
+	return bsearch(&key, info->stacks, info->stack_count, sizeof(key), by_id);
+}
+
 int recording_told__read(struct recording_told *told, const struct recording_files *f)
 {
 	struct reading r = { .told = told };
@@ -324,6 +340,8 @@ int recording_told__read(struct recording_told *told, const struct recording_fil
 		if (f->files[i].class == CTF_CLASS_INFO)
 			err = recording_files__each(f, &f->files[i], read_packet, &r);
 	free(r.text);
+	if (told->info.stack_count)
+		qsort(told->info.stacks, told->info.stack_count, sizeof(*told->info.stacks), by_id);
 	if (!err)
 		err = make_table(told);
 	if (!err && !told->info.about) {

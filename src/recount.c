@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "latency.h"
+#include "record.h"
 
 struct start {
 	__u32 process[2];	/* tgid and start, as records have them */
@@ -79,17 +80,6 @@ static struct mmuscope_callback_row *callback_row_of(struct recount *rc,
 	return is_new ? snapshot__add_callback(&rc->snap, key) : &rc->snap.callbacks[p->index];
 }
 
-static bool is_whole(const struct mmuscope_record *rec)
-{
-	return !rec->from && rec->to == ~0ULL;
-}
-
-/* Pages of 4 KiB, none where it is the whole address space. */
-static __u64 pages_of(const struct mmuscope_record *rec)
-{
-	return is_whole(rec) ? 0 : (rec->to - rec->from) >> 12;
-}
-
 static int add_notification(struct recount *rc, const struct mmuscope_record *rec,
 			    struct mmuscope_row_key *key)
 {
@@ -103,8 +93,8 @@ static int add_notification(struct recount *rc, const struct mmuscope_record *re
 	if (!row)
 		return -ENOMEM;
 	row->count[NOTIFICATION_CALLS]++;
-	row->count[NOTIFICATION_PAGES] += pages_of(rec);
-	row->count[NOTIFICATION_WHOLE] += is_whole(rec);
+	row->count[NOTIFICATION_PAGES] += record__pages(rec);
+	row->count[NOTIFICATION_WHOLE] += record__is_whole(rec);
 	row->count[NOTIFICATION_EMPTY] += rec->from >= rec->to;
 	row->count[NOTIFICATION_FAILED] += failed;
 	rc->snap.total[TOTAL_STARTS]++;
@@ -125,10 +115,10 @@ static void add_latency(struct mmuscope_callback_row *row, __u64 ns)
 static int add_callback(struct recount *rc, const struct mmuscope_record *rec,
 			struct mmuscope_row_key *key)
 {
-	const unsigned int outcome = rec->flags >> RECORD_OUTCOME_SHIFT & (OUTCOME_MAX - 1);
+	const enum mmuscope_outcome outcome = record__outcome(rec);
 	const bool timed = !(rec->flags & RECORD_UNTIMED);
 	struct mmuscope_callback_row *row;
-	__u64 pages = pages_of(rec);
+	__u64 pages = record__pages(rec);
 
 	key->kind = ROW_CALLBACK;
 	key->event = rec->event & (MMUSCOPE_EVENTS - 1);
@@ -139,8 +129,8 @@ static int add_callback(struct recount *rc, const struct mmuscope_record *rec,
 		return -ENOMEM;
 	row->outcome[outcome]++;
 	row->pages += pages;
-	row->whole += is_whole(rec);
-	if (!is_whole(rec))
+	row->whole += record__is_whole(rec);
+	if (!record__is_whole(rec))
 		row->size[latency__size(pages)]++;
 	if (outcome == OUTCOME_PERFORMED) {
 		row->pages_performed += pages;

@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "moves.h"
+#include "record.h"
 #include "words.h"
 
 #define HEADING_EVERY 40 /* lines */
@@ -13,21 +15,7 @@
 
 static const char *comm_of(const struct trace_style *s, const struct mmuscope_record *r)
 {
-	const struct name_process *p = names__recorded(s->names, r->tgid, r->start);
-
-	return p ? p->comm : r->tgid ? "?" : "(unknown)";
-}
-
-static __u64 excess_of(const struct mmuscope_record_migration *m)
-{
-	return m->pages_performed > m->migrated ? m->pages_performed - m->migrated : 0;
-}
-
-static const char *callback_name(const struct trace_style *s, __u64 what)
-{
-	const struct name_callback *c = names__callback(s->names, what);
-
-	return c ? c->symbol : "?";
+	return names__recorded_comm(s->names, r->tgid, r->start);
 }
 
 /* ---- the table ---- */
@@ -39,7 +27,7 @@ static double us(__u64 ns)
 
 static void print_range(const struct mmuscope_record *r, FILE *out)
 {
-	if (!r->from && r->to == ~0ULL)
+	if (record__is_whole(r))
 		fputs(" whole address space", out);
 	else if (r->to)
 		fprintf(out, " %jx-%jx", (uintmax_t)r->from, (uintmax_t)r->to);
@@ -82,7 +70,7 @@ static void print_migration(const struct trace_style *s, const struct activity *
 		process, direction_name(m->head.phase), (uintmax_t)m->asked,
 		(uintmax_t)m->collected, (uintmax_t)m->migrated, us(m->setup), us(m->copy),
 		us(m->pages), us(m->finalize), m->outcome[OUTCOME_PERFORMED],
-		m->outcome[OUTCOME_SKIPPED], m->avoidable, (uintmax_t)excess_of(m));
+		m->outcome[OUTCOME_SKIPPED], m->avoidable, (uintmax_t)migration__excess(m));
 	print_range(&m->head, out);
 	if (m->head.what)
 		fprintf(out, " %s", names__owner((struct names *)s->names, m->head.what));
@@ -103,7 +91,7 @@ static void print_event(const struct trace_style *s, const struct activity *a, i
 		fprintf(out, "notification %s %s", event_name(r->event), phase_name(r->phase));
 		break;
 	case RECORD_CALLBACK:
-		fprintf(out, "callback %s %s%s", callback_name(s, r->what),
+		fprintf(out, "callback %s %s%s", names__symbol(s->names, r->what),
 			outcome_name(activity__outcome(a)),
 			r->flags & RECORD_AVOIDABLE ? " (avoidable)" : "");
 		break;
@@ -178,7 +166,7 @@ static int add_migration(json_t *o, const struct trace_style *s, const struct ac
 			 "failed", m->head.flags & RECORD_FAILED, "asked", (json_int_t)m->asked,
 			 "collected", (json_int_t)m->collected, "migrated",
 			 (json_int_t)m->migrated, "compound", (json_int_t)m->compound, "excess",
-			 (json_int_t)excess_of(m), "setup_ns", (json_int_t)m->setup, "copy_ns",
+			 (json_int_t)migration__excess(m), "setup_ns", (json_int_t)m->setup, "copy_ns",
 			 (json_int_t)m->copy, "pages_ns", (json_int_t)m->pages, "finalize_ns",
 			 (json_int_t)m->finalize, "avoidable", (json_int_t)m->avoidable, "callbacks",
 			 callbacks, "unmoved", unmoved);
@@ -197,7 +185,7 @@ static int add_event(json_t *o, const struct trace_style *s, const struct activi
 		break;
 	case RECORD_CALLBACK:
 		more = json_pack("{s:s, s:s, s:s, s:s, s:b}", "event", event_name(r->event), "phase",
-				 phase_name(r->phase), "symbol", callback_name(s, r->what), "outcome",
+				 phase_name(r->phase), "symbol", names__symbol(s->names, r->what), "outcome",
 				 outcome_name(activity__outcome(a)), "avoidable",
 				 r->flags & RECORD_AVOIDABLE);
 		break;

@@ -81,9 +81,7 @@ void view__text(struct view *v, const char *text)
 
 void view__process(struct view *v, const struct names *names, __u32 tgid, __u32 start)
 {
-	const struct name_process *p = names__recorded(names, tgid, start);
-
-	add_text(v, p && tgid ? p->comm : names__comm(names, tgid, 0), tgid);
+	add_text(v, names__recorded_comm(names, tgid, start), tgid);
 }
 
 size_t view__rows(const struct view *v)

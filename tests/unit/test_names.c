@@ -49,6 +49,28 @@ static void memory_without_a_process_is_unknown(void **state)
 	names__clear(&n);
 }
 
+/* Of the numbers in a record; nothing of it asks this machine. */
+static void names_what_was_recorded(void **state)
+{
+	struct names n = {};
+
+	(void)state;
+	assert_int_equal(names__add_process(&n, 42, 7ULL << 20, "it"), 0);
+	assert_int_equal(names__add_process(&n, 0, 0, "swapper"), 0);
+	assert_int_equal(names__add_callback(&n, "f", "m", KIND_INTERVAL, "fentry"), 0);
+	assert_string_equal(names__recorded_comm(&n, 42, 7), "it");
+	assert_string_equal(names__recorded_comm(&n, 42, 8), "?");
+	assert_string_equal(names__recorded_comm(&n, 0, 0), "(unknown)");
+	assert_string_equal(names__symbol(&n, 0), "f");
+	assert_string_equal(names__module(&n, 0), "m");
+	assert_string_equal(names__symbol(&n, 1), "?");
+	assert_string_equal(names__module(&n, 1), "");
+	assert_null(names__told_owner(&n, 0x123));
+	assert_int_equal(names__add_owner(&n, 0x123, "o"), 0);
+	assert_string_equal(names__told_owner(&n, 0x123), "o");
+	names__clear(&n);
+}
+
 static void a_name_is_text(void **state)
 {
 	static const struct {
@@ -181,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(knows_processes),
 		cmocka_unit_test(memory_without_a_process_is_unknown),
+		cmocka_unit_test(names_what_was_recorded),
 		cmocka_unit_test(a_name_is_text),
 		cmocka_unit_test(numbers_callbacks),
 		cmocka_unit_test(names_owners),
