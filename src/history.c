@@ -28,6 +28,16 @@ static int take_activity(void *ctx, const struct activity *a)
 	return err;
 }
 
+static int tell_record(const struct history *h, const struct mmuscope_record *rec)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < h->options.sink_count && !err; i++)
+		if (h->options.sinks[i].record)
+			err = h->options.sinks[i].record(h->options.sinks[i].ctx, rec);
+	return err;
+}
+
 static int take_refault(void *ctx, const struct refault *r)
 {
 	const struct history *h = ctx;
@@ -50,7 +60,7 @@ int history__init(struct history *h, const struct recording_info *info,
 	recount__init(&h->counts, &info->names);
 	pingpong__init(&h->pingpong);
 	h->activities = activities__new(take_activity, h);
-	h->refaults = refaults__new(take_refault, h);
+	h->refaults = refaults__new(&info->names, take_refault, h);
 	err = h->activities && h->refaults ? 0 : -ENOMEM;
 	err = err ? err : names__copy(&h->names, &info->names);
 	err = err ? err : moves__init(&h->moves, options->top);
@@ -72,6 +82,7 @@ int history__add(struct history *h, const struct mmuscope_record *rec)
 	int err = recount__add(&h->counts, rec);
 
 	h->groups.zero_ns = h->counts.first_ns;
+	err = err ? err : tell_record(h, rec);
 	err = err ? err : name_owner(h, rec);
 	err = err ? err : refaults__add(h->refaults, rec);
 	if (!err && rec->kind == RECORD_MIGRATION)

@@ -20,12 +20,13 @@
 #include "report.h"
 
 /*
- * Who else makes something of what is put together here: a timeline, stacks. A refault is
- * told as soon as its fault is there; the activity that dropped the range may come later,
- * with the migration that it is in.
+ * Who else makes something of what is put together here: a timeline, stacks. Records come
+ * by time, as they are read. A refault is told as soon as its fault is there; the activity
+ * that dropped the range may come later, with the migration that it is in.
  */
 struct history_sink {
-	/* Either may be NULL; a value other than 0 ends history__add() with it. */
+	/* Any may be NULL; a value other than 0 ends history__add() with it. */
+	int (*record)(void *ctx, const struct mmuscope_record *rec);
 	int (*activity)(void *ctx, const struct activity *a);	/* as activities__new() has it */
 	int (*refault)(void *ctx, const struct refault *r);	/* as refaults__new() has it */
 	void *ctx;

@@ -70,7 +70,7 @@ struct view *history__view(struct history *h, enum history_view view)
 	case HISTORY_MOST_EXCESS:
 		return moves__top(&h->moves, MOVES_BY_EXCESS, &h->names, zero);
 	case HISTORY_REFAULTS:
-		return refaults__view(h->refaults, &h->names);
+		return refaults__view(h->refaults);
 	case HISTORY_PINGPONG:
 		return pingpong__view(&h->pingpong, &h->names, h->options.top);
 	default:

@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers.h"
 #include "grow.h"
 #include "keyed.h"
 #include "latency.h"
+#include "record.h"
 
 #define CHUNK_SHIFT 21
 /* A range of more is looked at by every fault of its process: there are few. */
@@ -21,7 +23,7 @@
 #define WIDE (~0ULL)		/* where those are */
 
 struct drop {
-	__u64 ns;
+	__u64 begin, ns;
 	__u32 task;
 };
 
@@ -56,17 +58,20 @@ struct chunk {
 };
 
 struct refaults {
+	const struct names *names;
 	int (*found)(void *ctx, const struct refault *r);
 	void *ctx;
 	struct keyed droppers, ranges, chunks;
 };
 
-struct refaults *refaults__new(int (*found)(void *ctx, const struct refault *r), void *ctx)
+struct refaults *refaults__new(const struct names *names,
+			       int (*found)(void *ctx, const struct refault *r), void *ctx)
 {
 	struct refaults *rf = calloc(1, sizeof(*rf));
 
 	if (!rf)
 		return NULL;
+	rf->names = names;
 	rf->found = found;
 	rf->ctx = ctx;
 	rf->droppers = keyed__of(sizeof(struct dropper_key), sizeof(struct dropper));
@@ -120,11 +125,19 @@ static int add_drop(struct refaults *rf, const struct mmuscope_record *rec)
 				       { rec->what, rec->tgid, rec->start } };
 	struct dropper *who = keyed__get(&rf->droppers, &key.dropper);
 	size_t known = rf->ranges.count;
-	struct range *r = keyed__get(&rf->ranges, &key);
 	struct drop *waiting;
+	struct range *r;
 	int err = 0;
 
-	if (!who || !r)
+	if (!who)
+		return -ENOMEM;
+	who->drops++;
+	who->dropped_pages += record__pages(rec);
+	/* That is the end of an address space: what a process maps behind exec() is new. */
+	if (record__is_whole(rec))
+		return 0;
+	r = keyed__get(&rf->ranges, &key);
+	if (!r)
 		return -ENOMEM;
 	if (rf->ranges.count != known)
 		err = place(rf, &key, (unsigned int)known);
@@ -132,10 +145,7 @@ static int add_drop(struct refaults *rf, const struct mmuscope_record *rec)
 	if (!waiting)
 		return -ENOMEM;
 	r->waiting = waiting;
-	waiting[r->waiting_count++] = (struct drop){ rec->ns, rec->task };
-	who->drops++;
-	if (rec->from || rec->to != ~0ULL)
-		who->dropped_pages += (rec->to - rec->from) >> 12;
+	waiting[r->waiting_count++] = (struct drop){ record__begin(rec), rec->ns, rec->task };
 	return 0;
 }
 
@@ -156,7 +166,7 @@ static void count_chain(struct dropper *who, const struct refault *chain)
 static int end_chains(struct refaults *rf, struct range *r, const struct mmuscope_record *fault)
 {
 	struct dropper *who = keyed__find(&rf->droppers, &r->key.dropper);
-	__u64 begin = fault->took < fault->ns ? fault->ns - fault->took : 0;
+	__u64 begin = record__begin(fault);
 	int err = 0;
 
 	for (size_t i = 0; i < r->waiting_count && !err; i++) {
@@ -164,6 +174,7 @@ static int end_chains(struct refaults *rf, struct range *r, const struct mmuscop
 		struct refault chain = {
 			.dropped_ns = d->ns,
 			.dropped_by = d->task,
+			.dropped_begin = d->begin,
 			.from = r->key.from > fault->from ? r->key.from : fault->from,
 			.to = r->key.to < fault->to ? r->key.to : fault->to,
 			.ns = begin > d->ns ? begin - d->ns : 0,
@@ -214,13 +225,19 @@ static int add_fault(struct refaults *rf, const struct mmuscope_record *fault)
 	return err;
 }
 
+static bool is_interval(const struct refaults *rf, __u64 what)
+{
+	const struct name_callback *c = names__callback(rf->names, what);
+
+	return !c || !c->kind || strcmp(c->kind, KIND_NOTIFIER);
+}
+
 int refaults__add(struct refaults *rf, const struct mmuscope_record *rec)
 {
 	if (rec->from >= rec->to)
 		return 0;
-	if (rec->kind == RECORD_CALLBACK &&
-	    (rec->flags >> RECORD_OUTCOME_SHIFT & (OUTCOME_MAX - 1)) == OUTCOME_PERFORMED)
-		return add_drop(rf, rec);
+	if (rec->kind == RECORD_CALLBACK && record__outcome(rec) == OUTCOME_PERFORMED)
+		return is_interval(rf, rec->what) ? add_drop(rf, rec) : 0;
 	/* One that collided or failed has filled no page table. */
 	if (rec->kind == RECORD_FAULT && !(rec->flags & RECORD_RETRY) && (__s64)rec->what >= 0)
 		return add_fault(rf, rec);
@@ -237,7 +254,7 @@ static void put_bound(struct view *v, __u64 ns)
 		view__number(v, ns);
 }
 
-struct view *refaults__view(const struct refaults *rf, const struct names *names)
+struct view *refaults__view(const struct refaults *rf)
 {
 	static const struct view_column columns[] = {
 		{ "process", "PROCESS", VIEW_PROCESS },
@@ -256,10 +273,9 @@ struct view *refaults__view(const struct refaults *rf, const struct names *names
 
 	for (size_t i = 0; v && i < rf->droppers.count; i++) {
 		const struct dropper *d = keyed__at(&rf->droppers, i);
-		const struct name_callback *c = names__callback(names, d->key.what);
 
-		view__process(v, names, d->key.tgid, d->key.start);
-		view__text(v, c ? c->symbol : "?");
+		view__process(v, rf->names, d->key.tgid, d->key.start);
+		view__text(v, names__symbol(rf->names, d->key.what));
 		view__number(v, d->drops);
 		view__number(v, d->dropped_pages);
 		view__number(v, d->chains);

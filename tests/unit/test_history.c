@@ -686,14 +686,17 @@ static void refaults_are_chained_to_what_was_dropped(void **state)
 	put_call(s, RECORD_CALLBACK, 120, 0x200000, 8, 0)->flags = 0;
 	put_call(s, RECORD_CALLBACK, 130, 0x200000, 8, 0);
 	put_call(s, RECORD_CALLBACK, 120, 0x208000, 8, 0);
+	/* Nor of a plain notifier, which is not listed, nor of all that was mapped at once. */
+	put_call(s, RECORD_CALLBACK, 120, 0x200000, 8, 0)->what = 1;
+	put_call(s, RECORD_CALLBACK, 120, 0, 0, 0)->to = ~0ULL;
 	/* One that collided. */
 	put_call(s, RECORD_FAULT, 120, 0x204000, 4, 0)->flags = RECORD_RETRY;
-	put_call(s, RECORD_FAULT, 121, 0x204000, 4, 0)->took = 45;
+	put_call(s, RECORD_FAULT, 121, 0x204000, 4, 0)->took = 65;
 	/* The second fault finds nothing left. */
 	put_call(s, RECORD_FAULT, 120, 0x200000, 8, 0);
 	read_all(run);
 	assert_int_equal(json_array_size(at(run->doc, "refaults")), 2);
-	assert_int_equal(number(run->doc, "refaults.0.performed"), 3);
+	assert_int_equal(number(run->doc, "refaults.0.performed"), 4);
 	assert_int_equal(number(run->doc, "refaults.0.performed_pages"), 24);
 	assert_int_equal(number(run->doc, "refaults.0.chains"), 2);
 	assert_int_equal(number(run->doc, "refaults.0.pages"), 8);
@@ -708,8 +711,16 @@ static void refaults_are_chained_to_what_was_dropped(void **state)
 }
 
 struct heard {
-	__u64 activities, refaults, dropped_ns, dropped_by;
+	__u64 records, activities, refaults, dropped_ns, dropped_by, dropped_begin;
 };
+
+static int hear_record(void *ctx, const struct mmuscope_record *rec)
+{
+	struct heard *heard = ctx;
+
+	assert_int_equal(rec->ns, 10 * ++heard->records);
+	return 0;
+}
 
 static int hear_activity(void *ctx, const struct activity *a)
 {
@@ -724,6 +735,7 @@ static int hear_refault(void *ctx, const struct refault *r)
 	heard->refaults++;
 	heard->dropped_ns = r->dropped_ns;
 	heard->dropped_by = r->dropped_by;
+	heard->dropped_begin = r->dropped_begin;
 	return r->fault->task == 121 ? -EPIPE : 0;
 }
 
@@ -732,7 +744,8 @@ static void sinks_hear_of_activities_and_refaults(void **state)
 	struct heard heard = {};
 	struct history_options options = {
 		.top = 10,
-		.sinks = { { hear_activity, NULL, &heard }, { NULL, hear_refault, &heard } },
+		.sinks = { { hear_record, hear_activity, NULL, &heard },
+			   { NULL, NULL, hear_refault, &heard } },
 		.sink_count = 2,
 	};
 	struct run *run = *state;
@@ -747,6 +760,8 @@ static void sinks_hear_of_activities_and_refaults(void **state)
 	assert_int_equal(heard.refaults, 1);
 	assert_int_equal(heard.dropped_ns, 10);
 	assert_int_equal(heard.dropped_by, 121);
+	assert_int_equal(heard.dropped_begin, 5);
+	assert_int_equal(heard.records, 4);
 	/* What a sink returns ends it. */
 	last = put_call(&run->stream, RECORD_FAULT, 121, 0x204000, 4, 0);
 	own(run);
