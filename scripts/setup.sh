@@ -47,6 +47,7 @@ bpftrace		# guests: the independent tracer we are checked against
 ibverbs-providers	# guests: what libibverbs loads for rxe
 iproute2		# guests: rdma, which makes the device of rxe
 jq			# tests look into results
+python3-jsonschema	# tests hold timelines against their schema
 mandoc			# tests check the manual pages
 shellcheck		# tests check the scripts
 '
