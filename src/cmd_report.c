@@ -2,26 +2,37 @@
 /* mmuscope report: what a recording says. Needs no rights and nothing of this machine. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "args.h"
 #include "cmd.h"
+#include "folded.h"
 #include "history.h"
 #include "msg.h"
+#include "perfetto.h"
 
 #define DEFAULT_TOP 10
 #define DEFAULT_SLICE_MS 1000
 
+/* What is no table, behind HISTORY_VIEWS, which is all tables. */
+enum { VIEW_TIMELINE = HISTORY_VIEWS + 1, VIEW_FOLDED };
+
 struct report_run {
 	const char *dir, *path;	/* path NULL: standard output */
-	enum history_view view;	/* HISTORY_VIEWS: all */
+	const char *timeline;	/* --perfetto; "-": standard output */
+	unsigned int view;	/* enum history_view, or one of those above */
+	enum folded_weight weight;
 	bool json, csv;
 	bool second_view;	/* was asked for */
 	unsigned long long top, slice_ms; /* 0: not given */
 	struct history_options options;
 
 	struct recording *recording;
+	FILE *out;
+	struct perfetto *perfetto;
+	struct folded *folded;
 	struct history history;
 	struct history_result result;
 };
@@ -39,27 +50,64 @@ static void help(FILE *out)
 	      "      --slice MS       by slices of MS milliseconds (--by slice alone: 1000)\n"
 	      "      --unmoved        the reasons for the pages that did not migrate\n"
 	      "      --refaults       device faults for what a driver had dropped\n"
-	      "      --ping-pong      pages that moved to the device and back\n\n"
+	      "      --ping-pong      pages that moved to the device and back\n"
+	      "      --perfetto FILE  a timeline, which https://ui.perfetto.dev opens; FILE may\n"
+	      "                       be '-'\n"
+	      "      --folded WEIGHT  stacks for flame graphs, by calls, pages or time (ns)\n\n"
 	      "Options:\n"
 	      "      --top N          no more than N rows (of migrations and of pages: 10)\n"
 	      "  -j, --json           JSON, with all views\n"
 	      "      --csv            CSV, of one view\n"
 	      "  -o, --output FILE    write to FILE instead of standard output\n"
 	      "  -h, --help           this text\n\n"
-	      "Exit status: 0 complete; 3 something was lost, is damaged or does not agree with\n"
-	      "the counters: standard error says what.\n\n"
+	      "Exit status: 0 complete; 3 something was lost, is damaged, was not timed or does\n"
+	      "not agree with the counters: standard error says what.\n\n"
 	      "Examples:\n"
 	      "  mmuscope report run1\n"
 	      "  mmuscope report run1 --by excess --top 5\n"
 	      "  mmuscope report run1 --by driver,cause\n"
 	      "  mmuscope report run1 --by address --top 20 --csv > hot.csv\n"
-	      "  mmuscope report run1 --json | jq '.refaults'\n",
+	      "  mmuscope report run1 --json | jq '.refaults'\n"
+	      "  mmuscope report run1 --perfetto run1.json\n"
+	      "  mmuscope report run1 --folded pages | flamegraph.pl > run1.svg\n",
 	      out);
 }
 
 /* ---- reading ---- */
 
-/* Who else is to hear of it stands in options.sinks. */
+static bool open_out(struct report_run *r)
+{
+	r->out = r->path ? open_output(r->path) : stdout;
+	if (!r->out) {
+		msg("cannot write %s: %s; name another file with --%s.", r->path, strerror(errno),
+		    r->timeline ? "perfetto" : "output");
+		return false;
+	}
+	if (r->path)
+		begin_output(r->out);
+	return true;
+}
+
+/* Who else is to hear of the records. */
+static int add_sink(struct report_run *r)
+{
+	const struct recording_info *info = recording__info(r->recording);
+	struct history_sink *sink = &r->options.sinks[0];
+
+	if (r->view == VIEW_TIMELINE) {
+		r->perfetto = perfetto__open(r->out, info);
+		*sink = (struct history_sink){ perfetto__record, perfetto__activity,
+					       perfetto__refault, r->perfetto };
+	} else if (r->view == VIEW_FOLDED) {
+		r->folded = folded__new(info, r->weight);
+		*sink = (struct history_sink){ .activity = folded__activity, .ctx = r->folded };
+	} else {
+		return 0;
+	}
+	r->options.sink_count = 1;
+	return sink->ctx ? 0 : -ENOMEM;
+}
+
 static int read_all(struct report_run *r)
 {
 	const struct mmuscope_record *rec;
@@ -67,10 +115,8 @@ static int read_all(struct report_run *r)
 
 	while ((err = recording__next(r->recording, &rec)) > 0) {
 		err = history__add(&r->history, rec);
-		if (err) {
-			msg("cannot put the records together: %s.", strerror(-err));
+		if (err)
 			return err;
-		}
 	}
 	return err ? err : history__finish(&r->history);
 }
@@ -98,10 +144,18 @@ static int write_output(struct report_run *r, FILE *out)
 		return write_json(r, out);
 	if (r->view == HISTORY_VIEWS)
 		return history__print(&r->history, &r->result, out);
-	v = history__view(&r->history, r->view);
+	if (r->view == VIEW_TIMELINE) {
+		err = perfetto__close(r->perfetto);
+		r->perfetto = NULL;
+		return err;
+	}
+	if (r->view == VIEW_FOLDED)
+		return folded__print(r->folded, out);
+	v = history__view(&r->history, (enum history_view)r->view);
 	if (!v)
 		return -ENOMEM;
-	err = r->csv ? view__csv(v, out) : view__print(v, history_view__title(r->view), out);
+	err = r->csv ? view__csv(v, out) :
+		       view__print(v, history_view__title((enum history_view)r->view), out);
 	view__free(v);
 	return err;
 }
@@ -109,19 +163,13 @@ static int write_output(struct report_run *r, FILE *out)
 /* Opened last: a recording that cannot be read costs no earlier report. */
 static enum status write_report(struct report_run *r)
 {
-	FILE *out = r->path ? open_output(r->path) : stdout;
 	enum status closed;
 	int err;
 
-	if (!out) {
-		msg("cannot write %s: %s; name another file with --output.", r->path,
-		    strerror(errno));
+	if (!r->out && !open_out(r))
 		return STATUS_FAILED;
-	}
-	if (r->path)
-		begin_output(out);
-	err = write_output(r, out);
-	closed = close_output(out, r->path ? r->path : "standard output");
+	err = write_output(r, r->out);
+	closed = close_output(r->out, r->path ? r->path : "standard output");
 	/* What the disk refused close_output() has told. */
 	if (err && err != -EIO)
 		msg("cannot write the report: %s.", strerror(-err));
@@ -139,28 +187,49 @@ static void tell_what_is_broken(const struct report_run *r)
 		msg("not compared with the counters of the run: %s.", r->result.not_compared);
 }
 
+/* Those of the whole address space have no pages in the counters either. */
+static enum status tell_what_has_no_weight(const struct report_run *r)
+{
+	const __u64 n = r->folded && r->weight == FOLDED_TIME ? folded__weightless(r->folded) : 0;
+
+	if (!n)
+		return STATUS_OK;
+	msg("%ju of %ju notifications were not timed, and are left out; record without "
+	    "--no-latency, or use --folded calls.", (uintmax_t)n,
+	    (uintmax_t)r->history.counts.kept[RECORD_NOTIFICATION]);
+	return STATUS_INCOMPLETE;
+}
+
 static enum status run(struct report_run *r)
 {
-	enum status status;
+	enum status status, weighed;
 	int err = recording__open(&r->recording, r->dir);
 
 	if (err)
 		return STATUS_FAILED;
-	err = history__init(&r->history, recording__info(r->recording), &r->options);
+	/* A timeline is written while the records are read. */
+	if (r->view == VIEW_TIMELINE && !open_out(r))
+		return STATUS_FAILED;
+	err = add_sink(r);
+	err = err ? err : history__init(&r->history, recording__info(r->recording), &r->options);
 	err = err ? err : read_all(r);
 	err = err ? err : history__check(&r->history, recording__damage(r->recording), &r->result);
 	if (err == -ENOMEM)
 		msg("cannot make the report: %s.", strerror(-err));
-	if (err)
+	if (err && !r->perfetto)
 		return STATUS_FAILED;
 	status = write_report(r);
+	if (err)
+		return STATUS_FAILED;
 	tell_what_is_broken(r);
-	return status ? status : r->result.broken ? STATUS_INCOMPLETE : STATUS_OK;
+	weighed = tell_what_has_no_weight(r);
+	return status ? status : r->result.broken ? STATUS_INCOMPLETE : weighed;
 }
 
 /* ---- the command line ---- */
 
-enum { OPT_BY = 256, OPT_SLICE, OPT_UNMOVED, OPT_REFAULTS, OPT_PINGPONG, OPT_TOP, OPT_CSV };
+enum { OPT_BY = 256, OPT_SLICE, OPT_UNMOVED, OPT_REFAULTS, OPT_PINGPONG, OPT_PERFETTO,
+       OPT_FOLDED, OPT_TOP, OPT_CSV };
 
 static const struct option longs[] = {
 	{ "by", required_argument, NULL, OPT_BY },
@@ -168,6 +237,8 @@ static const struct option longs[] = {
 	{ "unmoved", no_argument, NULL, OPT_UNMOVED },
 	{ "refaults", no_argument, NULL, OPT_REFAULTS },
 	{ "ping-pong", no_argument, NULL, OPT_PINGPONG },
+	{ "perfetto", required_argument, NULL, OPT_PERFETTO },
+	{ "folded", required_argument, NULL, OPT_FOLDED },
 	{ "top", required_argument, NULL, OPT_TOP },
 	{ "csv", no_argument, NULL, OPT_CSV },
 	{ "json", no_argument, NULL, 'j' },
@@ -188,7 +259,7 @@ static bool add_key(struct history_options *o, enum group_key key)
 	return true;
 }
 
-static bool set_view(struct report_run *r, enum history_view view)
+static bool set_view(struct report_run *r, unsigned int view)
 {
 	r->second_view |= r->view != HISTORY_VIEWS && r->view != view;
 	r->view = view;
@@ -226,6 +297,11 @@ static bool take_option(struct report_run *r, int opt, const char *value)
 		return set_view(r, HISTORY_REFAULTS);
 	case OPT_PINGPONG:
 		return set_view(r, HISTORY_PINGPONG);
+	case OPT_PERFETTO:
+		r->timeline = value;
+		return set_view(r, VIEW_TIMELINE);
+	case OPT_FOLDED:
+		return !folded__weight(&r->weight, value) && set_view(r, VIEW_FOLDED);
 	case OPT_TOP:
 		return parse_number(value, 1, 1000000, &r->top);
 	case OPT_CSV:
@@ -250,8 +326,15 @@ static enum status check_options(struct report_run *r)
 		set_view(r, HISTORY_GROUPS);
 	}
 	if (r->second_view)
-		return usage_error("takes one view: --by, --slice, --unmoved, --refaults or "
-				   "--ping-pong.");
+		return usage_error("takes one view: --by, --slice, --unmoved, --refaults, "
+				   "--ping-pong, --perfetto or --folded.");
+	if (r->view > HISTORY_VIEWS && (r->json || r->csv))
+		return usage_error("--perfetto and --folded have a format of their own: no --json, "
+				   "no --csv.");
+	if (r->timeline && r->path)
+		return usage_error("--perfetto has its own FILE: no --output.");
+	if (r->timeline && strcmp(r->timeline, "-"))
+		r->path = r->timeline;
 	if (r->csv && r->view == HISTORY_VIEWS)
 		return usage_error("--csv needs a view: --by, --slice, --unmoved, --refaults or "
 				   "--ping-pong.");
@@ -288,6 +371,7 @@ int cmd_report(int argc, char **argv)
 		return status;
 	status = run(&r);
 	history__clear(&r.history);
+	folded__free(r.folded);
 	recording__close(r.recording);
 	return status;
 }
