@@ -1057,21 +1057,36 @@ static void write_recording(struct run *run, char folder[FOLDER], bool last)
 	assert_int_equal(recorder__close(r), 0);
 }
 
-/* `report FOLDER --output FOLDER/out OPTION...`; `out` gets what it wrote, to be freed. */
-static int report(const char *folder, char **out, const char *option, const char *value)
+/* `report FOLDER OUTPUT PATH OPTION...` */
+static int report_to(const char *folder, const char *output, const char *path, const char *option,
+		     const char *value)
 {
-	char path[FOLDER + 8], *argv[8] = { (char *)"report", (char *)folder, (char *)"-o", path };
-	int argc = 4, status;
-	struct stat st;
-	FILE *f;
+	char *argv[8] = { (char *)"report", (char *)folder, (char *)output, (char *)path };
+	int argc = 4;
 
-	snprintf(path, sizeof(path), "%s.out", folder);
 	if (option)
 		argv[argc++] = (char *)option;
 	if (value)
 		argv[argc++] = (char *)value;
 	optind = 0;
-	status = cmd_report(argc, argv);
+	return cmd_report(argc, argv);
+}
+
+/*
+ * To a file beside the folder, by --perfetto or else --output; `out` gets what it wrote, to
+ * be freed.
+ */
+static int report(const char *folder, char **out, const char *option, const char *value)
+{
+	const bool timeline = option && !value && !strcmp(option, "--perfetto");
+	char path[FOLDER + 8];
+	int status;
+	struct stat st;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s.out", folder);
+	status = timeline ? report_to(folder, option, path, NULL, NULL) :
+			    report_to(folder, "-o", path, option, value);
 	*out = NULL;
 	if (stat(path, &st))
 		return status;
@@ -1121,6 +1136,136 @@ static void a_recording_on_disk_gives_the_same(void **state)
 	remove_folder(folder);
 }
 
+/* ---- a timeline and stacks ---- */
+
+/*
+ * The 997 migrations; alpha's device asks for all, beta's for what was in one of them. And
+ * what is no migration, and what has no time.
+ */
+static void put_more(struct stream *s)
+{
+	s->ns = 1000000;
+	put_a_prime_number(s);
+	put_call(s, RECORD_FAULT, 121, 0x7f0000000000, 997 * 16, 0);
+	put_call(s, RECORD_FAULT, 131, 0x7f0000000000 + 2 * 16 * PAGE, 16, 0);
+	put_migration(s, 120, 0x10000, 0, 998, 0, 7)->head.flags = RECORD_FAILED;
+	put_call(s, RECORD_NOTIFICATION, 120, 0x10000, 4, 0);
+}
+
+/* Events of a type, and of a category where one is given. */
+static size_t events(json_t *doc, const char *type, const char *category)
+{
+	json_t *event;
+	size_t i, n = 0;
+
+	json_array_foreach(at(doc, "traceEvents"), i, event)
+		n += !strcmp(text(event, "ph"), type) &&
+		     (!category || !strcmp(text(event, "cat"), category));
+	return n;
+}
+
+static json_int_t last_counter(json_t *doc, json_int_t pid)
+{
+	json_int_t pages = 0;
+	json_t *event;
+	size_t i;
+
+	json_array_foreach(at(doc, "traceEvents"), i, event)
+		if (!strcmp(text(event, "ph"), "C") && number(event, "pid") == pid)
+			pages = number(event, "args.pages on the device");
+	return pages;
+}
+
+static void a_recording_on_disk_gives_a_timeline(void **state)
+{
+	json_int_t alpha = 0, beta = 0;
+	struct run *run = *state;
+	char folder[FOLDER], *out;
+	json_t *doc;
+
+	put_more(&run->stream);
+	count_all(run);
+	write_recording(run, folder, true);
+	assert_int_equal(report(folder, &out, "--perfetto", NULL), STATUS_OK);
+	doc = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+	free(out);
+	assert_non_null(doc);
+	assert_int_equal(events(doc, "B", "migration"), 997);
+	assert_int_equal(events(doc, "B", "failed_setup"), 1);
+	assert_int_equal(events(doc, "B", "phase"), 997);
+	assert_int_equal(events(doc, "B", "notification"), 2 * 997 + 1);
+	assert_int_equal(events(doc, "B", "callback"), 3 * 997);
+	assert_int_equal(events(doc, "B", "driver"), 3 * 997);
+	assert_int_equal(events(doc, "B", "fault"), 2);
+	assert_int_equal(events(doc, "E", NULL), events(doc, "B", NULL));
+	/* 499 are alpha's. */
+	assert_int_equal(events(doc, "s", NULL), 500);
+	assert_int_equal(events(doc, "f", NULL), 500);
+	assert_int_equal(events(doc, "C", NULL), 997);
+	for (int n = 0; n < 997; n++)
+		*(n % 4 < 2 ? &alpha : &beta) += n % 3 == 2 ? 13 : 16;
+	assert_int_equal(last_counter(doc, PROCESS_A), alpha);
+	assert_int_equal(last_counter(doc, PROCESS_B), beta);
+	json_decref(doc);
+
+	/* As many arrows as the report has chains. */
+	assert_int_equal(report(folder, &out, "--json", NULL), STATUS_OK);
+	doc = json_loads(out, 0, NULL);
+	free(out);
+	assert_int_equal(sum(at(doc, "refaults"), "chains"), 500);
+	assert_int_equal(number(doc, "recording.setups_failed"), 1);
+	json_decref(doc);
+	assert_int_equal(report_to(folder, "--perfetto", "/dev/full", NULL, NULL), STATUS_FAILED);
+	assert_int_equal(report_to(folder, "--perfetto", "/nonexistent/file", NULL, NULL),
+			 STATUS_FAILED);
+	remove_folder(folder);
+}
+
+static json_int_t weigh(const char *folder, const char *weight, int status)
+{
+	char *out, *rest, *line;
+	json_int_t n = 0;
+
+	assert_int_equal(report(folder, &out, "--folded", weight), status);
+	for (rest = out; (line = strsep(&rest, "\n")) && *line;)
+		n += atoll(strrchr(line, ' '));
+	free(out);
+	return n;
+}
+
+static void a_recording_on_disk_gives_stacks(void **state)
+{
+	struct run *run = *state;
+	char folder[FOLDER], *out;
+
+	put_more(&run->stream);
+	count_all(run);
+	write_recording(run, folder, true);
+	assert_int_equal(report(folder, &out, "--folded", "calls"), STATUS_OK);
+	assert_string_equal(out,
+		"alpha;outside;UNMAP(no callback) 1\n"
+		"alpha;to_device;pages;MIGRATE;dmirror_interval_invalidate(skipped) 499\n"
+		"alpha;to_device;setup;MIGRATE;dmirror_interval_invalidate(performed) 499\n"
+		"beta;to_device;pages;MIGRATE;dmirror_interval_invalidate(skipped) 498\n"
+		"beta;to_device;setup;MIGRATE;dmirror_interval_invalidate(performed) 498\n");
+	free(out);
+	assert_int_equal(weigh(folder, "calls", STATUS_OK),
+			 sum(at(run->info.counters, "notifications"), "calls"));
+	assert_int_equal(weigh(folder, "pages", STATUS_OK),
+			 sum(at(run->info.counters, "notifications"), "pages"));
+	assert_int_equal(weigh(folder, "calls", STATUS_OK), 2 * 997 + 1);
+	assert_int_equal(weigh(folder, "pages", STATUS_OK), 2 * 997 * 16 + 4);
+	/*
+	 * From the begin of the first callback, 600 ns before its end, and two rounds of four
+	 * records later, or one; the last has no neighbours. One was not timed.
+	 */
+	assert_int_equal(weigh(folder, "time", STATUS_INCOMPLETE),
+			 996 * (680 + 640) + 620 + 610);
+	assert_int_equal(report_to(folder, "-o", "/dev/full", "--folded", "calls"),
+			 STATUS_FAILED);
+	remove_folder(folder);
+}
+
 static void a_broken_recording_is_incomplete(void **state)
 {
 	struct run *run = *state;
@@ -1150,6 +1295,9 @@ static void bad_usage_is_told(void **state)
 		{ "--csv", NULL },	{ "--frob", NULL },	{ "-x", NULL },
 		{ "another", NULL },	{ "--by", NULL },	{ "--unmoved", "--refaults" },
 		{ "--json", "--csv" },	{ "--slice=5", "--by=excess" },
+		{ "--folded", "page" }, { "--folded", NULL },	{ "--perfetto", "it" },
+		{ "--json", "--folded=calls" },		{ "--csv", "--folded=calls" },
+		{ "--unmoved", "--folded=calls" },	{ "--perfetto=-", "--folded=calls" },
 	};
 	char *out;
 
@@ -1248,6 +1396,8 @@ int main(void)
 		test(an_owner_without_a_name_is_a_number),
 		test(random_records_do_no_harm),
 		test(a_recording_on_disk_gives_the_same),
+		test(a_recording_on_disk_gives_a_timeline),
+		test(a_recording_on_disk_gives_stacks),
 		test(a_broken_recording_is_incomplete),
 		test(bad_usage_is_told),
 		test(a_view_as_csv),
