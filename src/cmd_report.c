@@ -361,7 +361,8 @@ int cmd_report(int argc, char **argv)
 			return usage_error("there is no option '%s', or its value is missing.",
 					   refused_option(argv));
 		if (!take_option(&r, opt, optarg))
-			return usage_error("--%s does not take '%s'.", option_name(longs, opt), optarg);
+			return usage_error("--%s does not take '%s'.", option_name(longs, opt),
+					   optarg);
 	}
 	if (argc - optind != 1)
 		return usage_error("takes the folder of one recording.");

@@ -166,10 +166,10 @@ static int add_migration(json_t *o, const struct trace_style *s, const struct ac
 			 "failed", m->head.flags & RECORD_FAILED, "asked", (json_int_t)m->asked,
 			 "collected", (json_int_t)m->collected, "migrated",
 			 (json_int_t)m->migrated, "compound", (json_int_t)m->compound, "excess",
-			 (json_int_t)migration__excess(m), "setup_ns", (json_int_t)m->setup, "copy_ns",
-			 (json_int_t)m->copy, "pages_ns", (json_int_t)m->pages, "finalize_ns",
-			 (json_int_t)m->finalize, "avoidable", (json_int_t)m->avoidable, "callbacks",
-			 callbacks, "unmoved", unmoved);
+			 (json_int_t)migration__excess(m), "setup_ns", (json_int_t)m->setup,
+			 "copy_ns", (json_int_t)m->copy, "pages_ns", (json_int_t)m->pages,
+			 "finalize_ns", (json_int_t)m->finalize, "avoidable",
+			 (json_int_t)m->avoidable, "callbacks", callbacks, "unmoved", unmoved);
 	return json_object_update_new(o, more);
 }
 
@@ -185,8 +185,8 @@ static int add_event(json_t *o, const struct trace_style *s, const struct activi
 		break;
 	case RECORD_CALLBACK:
 		more = json_pack("{s:s, s:s, s:s, s:s, s:b}", "event", event_name(r->event), "phase",
-				 phase_name(r->phase), "symbol", names__symbol(s->names, r->what), "outcome",
-				 outcome_name(activity__outcome(a)), "avoidable",
+				 phase_name(r->phase), "symbol", names__symbol(s->names, r->what),
+				 "outcome", outcome_name(activity__outcome(a)), "avoidable",
 				 r->flags & RECORD_AVOIDABLE);
 		break;
 	case RECORD_FAULT:
