@@ -279,7 +279,7 @@ static enum status record(struct record_run *r)
 	r->recorder = NULL;
 	if (err)
 		return write_failed(r, err);
-	return broken ? STATUS_INCOMPLETE : STATUS_OK;
+	return broken || r->told_lost ? STATUS_INCOMPLETE : STATUS_OK;
 }
 
 static enum status run(struct record_run *r)

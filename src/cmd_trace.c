@@ -180,7 +180,7 @@ static enum status trace(struct trace_run *t)
 	if (err && err != DONE)
 		return STATUS_FAILED;
 	err = print_sums(t, &broken);
-	return err ? STATUS_FAILED : broken ? STATUS_INCOMPLETE : STATUS_OK;
+	return err ? STATUS_FAILED : broken || t->told_lost ? STATUS_INCOMPLETE : STATUS_OK;
 }
 
 /* ---- the command line ---- */
