@@ -153,6 +153,9 @@ bool filter__activity(const struct filter *f, const struct activity *a,
 {
 	if (!filter__record(f, &a->head, names))
 		return false;
+	/* The record of a notification has no time, those of its callbacks have. */
+	if (f->least_ns && a->timed && a->head.ns - a->begin < f->least_ns)
+		return false;
 	switch (a->head.kind) {
 	case RECORD_NOTIFICATION:
 		return !(f->driver || f->outcomes) || any_child(f, a, names, is_callback);
