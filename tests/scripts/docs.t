@@ -52,8 +52,13 @@ man_options() { # PAGE
 		sed 's/^ //; s/ $//; /^$/d' | sort
 }
 
+# Those that several commands have stand in a header, as a macro.
 getopt_options() { # COMMAND
-	grep -oE '\{ ?"[a-z-]+", (no|required)_argument' "src/cmd_$1.c" | sed -E 's/.*"(.*)".*/--\1/' | sort
+	{
+		cat "src/cmd_$1.c"
+		! grep -q '^	CAPTURE_LONG_OPTIONS' "src/cmd_$1.c" || cat src/capture.h
+		! grep -q '^	FILTER_LONG_OPTIONS' "src/cmd_$1.c" || cat src/filter.h
+	} | grep -oE '\{ ?"[a-z-]+", (no|required)_argument' | sed -E 's/.*"(.*)".*/--\1/' | sort
 }
 
 # The numbers under EXIT STATUS.
@@ -62,7 +67,7 @@ man_statuses() { # PAGE
 }
 
 commands=$("$mmuscope" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-is "the commands" "$(paste -sd' ' <<< "$commands")" "probes subscribers stat report bench diff"
+is "the commands" "$(paste -sd' ' <<< "$commands")" "probes subscribers stat trace record report bench diff"
 is "a page for each command, and for all" "$(cd man && ls)" \
 	"$(for c in $commands; do echo "mmuscope-$c.1"; done | sort; echo mmuscope.1)"
 
@@ -85,6 +90,8 @@ is "mmuscope-stat.1 has its exit statuses" "$(man_statuses mmuscope-stat)" "0 1 
 is "mmuscope-bench.1 has its exit statuses" "$(man_statuses mmuscope-bench)" "0 1 2 3 4"
 is "mmuscope-subscribers.1 has its exit statuses" "$(man_statuses mmuscope-subscribers)" "0 1 2 3 4"
 is "mmuscope-probes.1 has its exit statuses" "$(man_statuses mmuscope-probes)" "0 1 2 3 4"
+is "mmuscope-trace.1 has its exit statuses" "$(man_statuses mmuscope-trace)" "0 1 2 3 4"
+is "mmuscope-record.1 has its exit statuses" "$(man_statuses mmuscope-record)" "0 1 2 3 4"
 is "mmuscope-report.1 has its exit statuses" "$(man_statuses mmuscope-report)" "0 1 2 3"
 
 workloads=$("$mmuscope" bench list | sed 's/ .*//' | sort)
