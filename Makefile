@@ -125,7 +125,12 @@ $(BUILD)/synthetic: $(BUILD)/synthetic.skel.h $(BUILD)/inner.skel.h tests/vm/syn
 	$(Q)$(CC) $(ALL_CFLAGS) $(SIGNEDNESS) -MMD -MP -MF $@.d -o $@ tests/vm/synthetic.c \
 		$(BUILD)/src/drivers.o $(BUILD)/src/owners.o $(LDLIBS)
 
-tests: $(BUILD)/synthetic $(foreach cc,$(UNIT_CCS),$(UNIT:%=$(BUILD)/unit-$(cc)/%))
+# What the recorder can take, see docs/record-cost.md.
+$(BUILD)/take_rate: tests/take_rate.c $(BUILD)/src/records.o $(PLAIN:%.c=$(BUILD)/%.o) Makefile
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SIGNEDNESS) -MMD -MP -MF $@.d -o $@ $< $(filter %.o,$^) $(LDLIBS)
+
+tests: $(BUILD)/synthetic $(BUILD)/take_rate $(foreach cc,$(UNIT_CCS),$(UNIT:%=$(BUILD)/unit-$(cc)/%))
 
 MANS	:= $(wildcard man/*.1)
 install: $(BUILD)/mmuscope
@@ -135,7 +140,7 @@ install: $(BUILD)/mmuscope
 
 clean:
 	rm -rf $(BUILD)/src $(BUILD)/bench $(BUILD)/bpf $(BUILD)/unit-* $(BUILD)/*.bpf.o \
-		$(BUILD)/*.skel.h $(BUILD)/mmuscope $(BUILD)/tests $(BUILD)/synthetic*
+		$(BUILD)/*.skel.h $(BUILD)/mmuscope $(BUILD)/tests $(BUILD)/synthetic* $(BUILD)/take_rate*
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 
