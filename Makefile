@@ -23,7 +23,7 @@ Q := @
 say = @printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$(2))';
 endif
 
-LIBS	:= libbpf libelf zlib jansson smartcols gsl libmd babeltrace2
+LIBS	:= libbpf libelf zlib libdeflate jansson smartcols gsl libmd babeltrace2
 WARN	:= -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Werror
 # gcc has it, clang before 19 does not.
 signedness = $(shell $(1) -Werror -Wformat-signedness -E -x c /dev/null >/dev/null 2>&1 && \

@@ -22,7 +22,8 @@ pkg-config		# where the libraries are
 libbpf-dev		# the tool
 libelf-dev		# the tool; the kernels (objtool)
 zlib1g-dev		# the tool
-libmd-dev		# the tool: checksums
+libdeflate-dev		# the tool: checksums of recordings
+libmd-dev		# the tool: checksums of files
 libjansson-dev		# the tool: results in JSON
 libsmartcols-dev	# the tool: tables
 libgsl-dev		# the tool: statistics

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "bpf/mmuscope.h"
 #include "recorder.h"
@@ -259,7 +259,7 @@ static const char first_line[] = "/* CTF 1.8 */\n";
 
 static __u32 checksum(const void *bytes, size_t size)
 {
-	return (__u32)crc32(crc32(0, NULL, 0), bytes, (unsigned int)size);
+	return libdeflate_crc32(0, bytes, size);
 }
 
 char *ctf__metadata(const struct ctf_trace *trace)
@@ -335,11 +335,10 @@ __u32 ctf__checksum(const union ctf_packet *packet)
 {
 	static const __u8 zero[sizeof(packet->head.crc32)];
 	const size_t at = offsetof(struct ctf_head, crc32), behind = at + sizeof(zero);
-	unsigned long crc = crc32(0, NULL, 0);
+	__u32 crc = libdeflate_crc32(0, packet->bytes, at);
 
-	crc = crc32(crc, packet->bytes, (unsigned int)at);
-	crc = crc32(crc, zero, sizeof(zero));
-	return (__u32)crc32(crc, packet->bytes + behind, (unsigned int)(CTF_PACKET - behind));
+	crc = libdeflate_crc32(crc, zero, sizeof(zero));
+	return libdeflate_crc32(crc, packet->bytes + behind, CTF_PACKET - behind);
 }
 
 bool ctf__valid(const union ctf_packet *packet)
