@@ -61,11 +61,17 @@ static int grow(struct keyed *k)
 
 void *keyed__get(struct keyed *k, const void *key)
 {
-	unsigned int *slot = k->slots ? slot_of(k, key) : NULL;
+	unsigned int *slot;
 	char *entry;
 
-	if (slot && *slot)
-		return keyed__at(k, *slot - 1);
+	/* The next record is most often of the same process, task or driver. */
+	if (k->last < k->count && !memcmp(keyed__at(k, k->last), key, k->key_size))
+		return keyed__at(k, k->last);
+	slot = k->slots ? slot_of(k, key) : NULL;
+	if (slot && *slot) {
+		k->last = *slot - 1;
+		return keyed__at(k, k->last);
+	}
 	if (2 * k->count == k->slot_count) {
 		if (grow(k))
 			return NULL;
@@ -74,7 +80,8 @@ void *keyed__get(struct keyed *k, const void *key)
 	entry = keyed__at(k, k->count);
 	memcpy(entry, key, k->key_size);
 	memset(entry + k->key_size, 0, k->entry_size - k->key_size);
-	*slot = (unsigned int)++k->count;
+	k->last = k->count++;
+	*slot = (unsigned int)k->count;
 	return entry;
 }
 

@@ -15,6 +15,7 @@ struct keyed {
 	size_t count;
 	unsigned int *slots;	/* 1 + index, 0: free; a power of two, at least twice `count` */
 	size_t slot_count;
+	size_t last;		/* index of the entry that was got last */
 };
 
 /* Keys are compared by their bytes: what they do not use must be 0. */

@@ -264,10 +264,17 @@ static int decode(struct recording_records *r, const bt_message *message, __u64 
 		if (f->count)
 			continue;
 		value = number(field, f);
-		if (f->bits < 8)
+		/* A copy whose size is not known here is a call, twelve times a record. */
+		switch (f->bits) {
+		case 64:
+			memcpy(&r->rec.bytes[at / 8], &value, 8);
+			break;
+		case 32:
+			memcpy(&r->rec.bytes[at / 8], &value, 4);
+			break;
+		default:
 			r->rec.bytes[at / 8] |= (__u8)(value << at % 8);
-		else
-			memcpy(&r->rec.bytes[at / 8], &value, f->bits / 8);
+		}
 		at += f->bits;
 	}
 	return 1;
