@@ -78,10 +78,20 @@ static const struct ctf_field stack_fields[] = {
 	NO_EVENT, PHASE, FLAGS, RANGE, { "stack", CTF_SIGNED, 64, 0 }, WHO,
 };
 
+static const struct ctf_field folded_fields[] = {
+	EVENT, PHASE,
+	/* One byte: CTF_OF_CALLBACK is the callback's, the rest the notification's. */
+	{ "flags", CTF_FLAGS, 4, 0 }, { "outcome", CTF_OUTCOME, 4, 0 },
+	RANGE, { "owner", CTF_HEX, 64, 0 }, WHO,
+	{ "callback", CTF_HEX, 64, 0 },
+	{ "callback_took", CTF_SIGNED, 32, 0 },
+	{ "callback_before", CTF_UNSIGNED, 32, 0 },
+};
+
 #define RECORD(name, slots) \
 	{ #name, slots, sizeof(name##_fields) / sizeof(name##_fields[0]), name##_fields }
 
-const struct ctf_record ctf_records[RECORD_KINDS] = {
+const struct ctf_record ctf_records[CTF_EVENTS] = {
 	[RECORD_NOTIFICATION] = RECORD(notification, 1),
 	[RECORD_CALLBACK] = RECORD(callback, 1),
 	[RECORD_FAULT] = { "device_fault", 1, sizeof(fault_fields) / sizeof(fault_fields[0]),
@@ -89,6 +99,8 @@ const struct ctf_record ctf_records[RECORD_KINDS] = {
 	[RECORD_MIGRATION] = RECORD(migration, 3),
 	[RECORD_PAGES] = RECORD(pages, 2),
 	[RECORD_STACK] = RECORD(stack, 1),
+	[CTF_FOLDED] = { "notification_and_callback", 1,
+			 sizeof(folded_fields) / sizeof(folded_fields[0]), folded_fields },
 };
 
 const char *const ctf_texts[TEXTS] = {
@@ -240,7 +252,7 @@ static void put_field(struct text *t, const struct ctf_field *f)
 
 static void put_events(struct text *t)
 {
-	for (unsigned int k = RECORD_NONE + 1; k < RECORD_KINDS; k++) {
+	for (unsigned int k = RECORD_NONE + 1; k < CTF_EVENTS; k++) {
 		put(t, "event {\n\tname = \"%s\";\n\tid = %u;\n\tstream_id = %d;\n"
 		       "\tfields := struct {\n", ctf_records[k].name, k, CTF_CLASS_RECORDS);
 		for (size_t i = 0; i < ctf_records[k].field_count; i++)

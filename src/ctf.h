@@ -99,9 +99,26 @@ struct ctf_record {
 	const struct ctf_field *fields; /* event, phase, flags, then from `from` on */
 };
 
-extern const struct ctf_record ctf_records[RECORD_KINDS]; /* [RECORD_NONE]: empty */
+/*
+ * A notification and the callback before it, where that is its last: one event, for what
+ * reading costs goes by events and fields. For who reads the recording they are two.
+ */
+enum { CTF_FOLDED = RECORD_KINDS, CTF_EVENTS };
 
-/* Bytes of its event. */
+extern const struct ctf_record ctf_records[CTF_EVENTS]; /* [RECORD_NONE]: empty */
+
+/*
+ * What the callback has of its own, behind the notification; its outcome and
+ * RECORD_AVOIDABLE are in the notification's flags.
+ */
+struct ctf_callback {
+	__u64 what;
+	__s32 took;		/* -1: RECORD_UNTIMED */
+	__u32 before;		/* ns from its end to the notification's */
+};
+#define CTF_OF_CALLBACK (RECORD_AVOIDABLE | 0xf << RECORD_OUTCOME_SHIFT)
+
+/* Bytes of its event; of CTF_FOLDED: those of the notification. */
 static inline size_t ctf__record_bytes(const struct ctf_record *r)
 {
 	return CTF_EVENT_HEAD + CTF_FLAT_BYTES + r->slots * sizeof(struct mmuscope_record) -

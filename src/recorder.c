@@ -43,6 +43,7 @@ struct cpu {
 	unsigned int chunks;	/* begun so far */
 	__u64 lost, lost_told;	/* records: so far, and as its last packet has it */
 	__u64 dropped;
+	struct mmuscope_record held; /* a callback, its time final; RECORD_NONE: none */
 };
 
 struct recorder {
@@ -347,12 +348,79 @@ static int cpu__end_packet(struct recorder *r, struct cpu *cpu)
 	return cpu->stream.full == r->batch ? cpu__write(r, cpu) : 0;
 }
 
+/* One event: of a record, and of the callback before it if that is not NULL. */
+static int cpu__put(struct recorder *r, struct cpu *c, const struct mmuscope_record *rec,
+		    const struct ctf_callback *callback)
+{
+	const size_t bytes = ctf__record_bytes(&ctf_records[rec->kind]);
+	const size_t more = callback ? sizeof(*callback) : 0;
+	struct stream *s = &c->stream;
+	__u8 *at;
+	int err;
+
+	if (s->used && CTF_PACKET - s->used < bytes + more) {
+		err = cpu__end_packet(r, c);
+		if (err)
+			return err;
+	}
+	if (rec->ns > s->last)
+		s->last = rec->ns;
+	err = stream__begin(r, s, CTF_CLASS_RECORDS, (__u32)(c - r->cpus), s->last);
+	if (err)
+		return err;
+	at = put_event_head(s, callback ? (unsigned int)CTF_FOLDED : rec->kind, s->last);
+	memcpy(at, &rec->event, CTF_FLAT_BYTES);
+	/* The slots behind the first are memory of the caller's too. */
+	memcpy(at + CTF_FLAT_BYTES, (const char *)rec + offsetof(struct mmuscope_record, from),
+	       bytes - CTF_EVENT_HEAD - CTF_FLAT_BYTES);
+	if (callback)
+		memcpy(at + bytes - CTF_EVENT_HEAD, callback, sizeof(*callback));
+	s->used += bytes + more;
+	s->records[s->full] += callback ? 2 : 1;
+	return 0;
+}
+
+/* Does the callback go into the notification's event? */
+static bool is_last_of(const struct mmuscope_record *c, const struct mmuscope_record *n)
+{
+	const bool untimed = c->flags & RECORD_UNTIMED;
+
+	return n->kind == RECORD_NOTIFICATION && c->task == n->task && c->from == n->from &&
+	       c->to == n->to && c->event == n->event && c->phase == n->phase &&
+	       c->migration == n->migration && c->tgid == n->tgid && c->start == n->start &&
+	       !(n->flags & CTF_OF_CALLBACK) &&
+	       !(c->flags & ~(CTF_OF_CALLBACK | RECORD_UNTIMED)) &&
+	       c->took <= (untimed ? 0 : 0x7fffffffU) && (n->ns <= c->ns || n->ns - c->ns <= ~0U);
+}
+
+static int cpu__put_held(struct recorder *r, struct cpu *c)
+{
+	const bool holds = c->held.kind;
+	int err = holds ? cpu__put(r, c, &c->held, NULL) : 0;
+
+	c->held.kind = RECORD_NONE;
+	return err;
+}
+
+static int cpu__put_folded(struct recorder *r, struct cpu *c, const struct mmuscope_record *rec)
+{
+	const struct ctf_callback callback = {
+		.what = c->held.what,
+		.took = c->held.flags & RECORD_UNTIMED ? -1 : (__s32)c->held.took,
+		.before = rec->ns > c->held.ns ? (__u32)(rec->ns - c->held.ns) : 0,
+	};
+	struct mmuscope_record notification = *rec;
+
+	if (notification.ns < c->held.ns)
+		notification.ns = c->held.ns;
+	notification.flags |= c->held.flags & CTF_OF_CALLBACK;
+	c->held.kind = RECORD_NONE;
+	return cpu__put(r, c, &notification, &callback);
+}
+
 int recorder__record(struct recorder *r, unsigned int cpu, const struct mmuscope_record *rec)
 {
 	struct cpu *c;
-	struct stream *s;
-	size_t bytes;
-	__u8 *at;
 	int err;
 
 	if (r->error)
@@ -360,25 +428,14 @@ int recorder__record(struct recorder *r, unsigned int cpu, const struct mmuscope
 	if (cpu >= r->cpu_count || rec->kind == RECORD_NONE || rec->kind >= RECORD_KINDS)
 		return -EINVAL;
 	c = &r->cpus[cpu];
-	s = &c->stream;
-	bytes = ctf__record_bytes(&ctf_records[rec->kind]);
-	if (s->used && CTF_PACKET - s->used < bytes) {
-		err = cpu__end_packet(r, c);
-		if (err)
-			return err;
-	}
-	if (rec->ns > s->last)
-		s->last = rec->ns;
-	err = stream__begin(r, s, CTF_CLASS_RECORDS, cpu, s->last);
-	if (err)
-		return err;
-	at = put_event_head(s, rec->kind, s->last);
-	memcpy(at, &rec->event, CTF_FLAT_BYTES);
-	/* The slots behind the first are memory of the caller's too. */
-	memcpy(at + CTF_FLAT_BYTES, (const char *)rec + offsetof(struct mmuscope_record, from),
-	       bytes - CTF_EVENT_HEAD - CTF_FLAT_BYTES);
-	s->used += bytes;
-	s->records[s->full]++;
+	if (c->held.kind && is_last_of(&c->held, rec))
+		return cpu__put_folded(r, c, rec);
+	err = cpu__put_held(r, c);
+	if (err || rec->kind != RECORD_CALLBACK)
+		return err ? err : cpu__put(r, c, rec, NULL);
+	c->held = *rec;
+	if (c->held.ns < c->stream.last)
+		c->held.ns = c->stream.last;
 	return 0;
 }
 
@@ -495,7 +552,8 @@ int recorder__flush(struct recorder *r)
 	int err = r->error ? r->error : info__write(r);
 
 	for (unsigned int i = 0; i < r->cpu_count && !err; i++) {
-		if (r->cpus[i].stream.used)
+		err = cpu__put_held(r, &r->cpus[i]);
+		if (!err && r->cpus[i].stream.used)
 			err = cpu__end_packet(r, &r->cpus[i]);
 		if (!err)
 			err = cpu__write(r, &r->cpus[i]);
@@ -520,7 +578,9 @@ static int tell_losses(struct recorder *r)
 		struct cpu *c = &r->cpus[i];
 		struct stream *s = &c->stream;
 
-		if (c->lost == c->lost_told)
+		/* Its time comes before that of a packet that begins now. */
+		err = cpu__put_held(r, c);
+		if (err || c->lost == c->lost_told)
 			continue;
 		if (!s->used && now(CLOCK_MONOTONIC) > s->last)
 			s->last = now(CLOCK_MONOTONIC);

@@ -19,7 +19,7 @@
 #include "names.h"
 #include "plan.h"
 
-#define RECORDING_VERSION 1	/* of the layout, in the metadata */
+#define RECORDING_VERSION 2	/* of the layout, in the metadata */
 #define RECORDER_SIZE_MIN (256 * 1024) /* the least bound, bytes */
 
 struct recorder_options {
@@ -41,7 +41,8 @@ int recorder__open(struct recorder **out, const struct recorder_options *options
 
 /*
  * One record with all its slots. Those of one CPU in the order of their ring; a time that
- * lies before that of the one before it (a preempted program) is set to it.
+ * lies before that of the one before it (a preempted program) is set to it. A callback
+ * waits for its notification, or for recorder__flush(): the two are written as one.
  */
 int recorder__record(struct recorder *r, unsigned int cpu, const struct mmuscope_record *rec);
 

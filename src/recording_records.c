@@ -22,8 +22,11 @@ struct port {
 	bt_message_array_const batch; /* the iterator's; its messages are ours to put */
 	uint64_t count, at;
 	bool ended;
-	__u64 ns;		/* of the record at batch[at] */
+	bool half;		/* of a CTF_FOLDED the callback was given: `rest` is next */
+	__u64 kind;		/* of the event at batch[at] */
+	__u64 ns;		/* of the record that is next */
 	__u64 cpu;
+	struct mmuscope_record rest;
 };
 
 struct recording_records {
@@ -134,6 +137,21 @@ static bool is_info(const bt_message *message)
 	return bt_stream_class_get_id(bt_stream_borrow_class_const(stream)) == CTF_CLASS_INFO;
 }
 
+/* The time of the event, less what lies between the two that it may hold. */
+static void look_at(struct port *p, const bt_message *message)
+{
+	const bt_event *event = bt_message_event_borrow_event_const(message);
+
+	p->kind = bt_event_class_get_id(bt_event_borrow_class_const(event));
+	p->ns = bt_clock_snapshot_get_value(
+		bt_message_event_borrow_default_clock_snapshot_const(message));
+	if (p->kind == CTF_FOLDED)
+		p->ns -= bt_field_integer_unsigned_get_value(
+			bt_field_structure_borrow_member_field_by_index_const(
+				bt_event_borrow_payload_field_const(event),
+				ctf_records[CTF_FOLDED].field_count - 1)); /* callback_before */
+}
+
 /* Goes on to the next record of a port. Returns 1, 0 where it has none, or -errno. */
 static int seek(struct recording_records *r, struct port *p)
 {
@@ -150,8 +168,7 @@ static int seek(struct recording_records *r, struct port *p)
 		message = p->batch[p->at];
 		switch (bt_message_get_type(message)) {
 		case BT_MESSAGE_TYPE_EVENT:
-			p->ns = bt_clock_snapshot_get_value(
-				bt_message_event_borrow_default_clock_snapshot_const(message));
+			look_at(p, message);
 			return 1;
 		case BT_MESSAGE_TYPE_STREAM_BEGINNING:
 			p->cpu = bt_stream_get_id(
@@ -219,6 +236,13 @@ static int advance(struct recording_records *r)
 	struct port *p = r->heap[0];
 	int err;
 
+	if (p->kind == CTF_FOLDED && !p->half) {
+		p->half = true;
+		p->ns = p->rest.ns;
+		sift_down(r, 0);
+		return 0;
+	}
+	p->half = false;
 	bt_message_put_ref(p->batch[p->at++]);
 	err = seek(r, p);
 	if (err < 0)
@@ -236,20 +260,14 @@ static __u64 number(const bt_field *field, const struct ctf_field *f)
 				       bt_field_integer_unsigned_get_value(field);
 }
 
-/* Returns 1, or 0 for what is no record. */
-static int decode(struct recording_records *r, const bt_message *message, __u64 ns)
+static void decode(struct recording_records *r, const bt_message *message, __u64 kind)
 {
 	const bt_event *event = bt_message_event_borrow_event_const(message);
-	const __u64 kind = bt_event_class_get_id(bt_event_borrow_class_const(event));
 	const bt_field *payload = bt_event_borrow_payload_field_const(event);
 	/* In bits of the record, from one field to the next. */
 	size_t at = 8 * offsetof(struct mmuscope_record, event);
 
-	if (kind == RECORD_NONE || kind >= RECORD_KINDS)
-		return 0;
-	memset(&r->rec, 0, ctf_records[kind].slots * sizeof(r->rec.head));
-	r->rec.head.kind = (__u8)kind;
-	r->rec.head.ns = ns;
+	memset(&r->rec, 0, (ctf_records[kind].slots + (kind == CTF_FOLDED)) * sizeof(r->rec.head));
 	for (size_t i = 0; i < ctf_records[kind].field_count; i++) {
 		const struct ctf_field *f = &ctf_records[kind].fields[i];
 		const bt_field *field =
@@ -277,7 +295,41 @@ static int decode(struct recording_records *r, const bt_message *message, __u64 
 		}
 		at += f->bits;
 	}
-	return 1;
+}
+
+/* The callback now, and the notification as the port's next. */
+static void unfold(struct recording_records *r, struct port *p)
+{
+	struct mmuscope_record *rec = &r->rec.head;
+	struct ctf_callback callback;
+
+	memcpy(&callback, r->rec.bytes + sizeof(*rec), sizeof(callback));
+	p->rest = *rec;
+	p->rest.kind = RECORD_NOTIFICATION;
+	p->rest.flags &= (__u8)~CTF_OF_CALLBACK;
+	p->rest.ns += callback.before;
+	rec->kind = RECORD_CALLBACK;
+	rec->flags &= CTF_OF_CALLBACK;
+	rec->flags |= callback.took < 0 ? RECORD_UNTIMED : 0;
+	rec->what = callback.what;
+	rec->took = callback.took < 0 ? 0 : (__u32)callback.took;
+}
+
+/* The next record of a port. Returns false where that is none. */
+static bool give(struct recording_records *r, struct port *p)
+{
+	if (p->half) {
+		r->rec.head = p->rest;
+		return true;
+	}
+	if (p->kind == RECORD_NONE || p->kind >= CTF_EVENTS)
+		return false;
+	decode(r, p->batch[p->at], p->kind);
+	r->rec.head.kind = (__u8)p->kind;
+	r->rec.head.ns = p->ns;
+	if (p->kind == CTF_FOLDED)
+		unfold(r, p);
+	return true;
 }
 
 int recording_records__next(struct recording_records *r, const struct mmuscope_record **rec)
@@ -287,9 +339,7 @@ int recording_records__next(struct recording_records *r, const struct mmuscope_r
 	if (!err && r->rec.head.kind && r->heap_count)
 		err = advance(r);
 	while (!err && r->heap_count) {
-		const struct port *p = r->heap[0];
-
-		if (decode(r, p->batch[p->at], p->ns)) {
+		if (give(r, r->heap[0])) {
 			*rec = &r->rec.head;
 			return 1;
 		}

@@ -23,6 +23,7 @@ void recount__init(struct recount *rc, const struct names *names)
 		.names = names,
 		.starts = keyed__of(sizeof(((struct start *)0)->process), sizeof(struct start)),
 		.rows = keyed__of(sizeof(struct mmuscope_row_key), sizeof(struct place)),
+		.callback_rows = keyed__of(sizeof(struct mmuscope_row_key), sizeof(struct place)),
 	};
 }
 
@@ -47,13 +48,13 @@ static int set_process(struct recount *rc, const struct mmuscope_record *rec,
 }
 
 /* Where the row is; one that is new still has to be added there. */
-static struct place *place_of(struct recount *rc, const struct mmuscope_row_key *key, size_t next,
+static struct place *place_of(struct keyed *rows, const struct mmuscope_row_key *key, size_t next,
 			      bool *is_new)
 {
-	size_t known = rc->rows.count;
-	struct place *p = keyed__get(&rc->rows, key);
+	size_t known = rows->count;
+	struct place *p = keyed__get(rows, key);
 
-	*is_new = p && rc->rows.count != known;
+	*is_new = p && rows->count != known;
 	if (*is_new)
 		p->index = next;
 	return p;
@@ -62,7 +63,7 @@ static struct place *place_of(struct recount *rc, const struct mmuscope_row_key 
 static struct mmuscope_row *row_of(struct recount *rc, const struct mmuscope_row_key *key)
 {
 	bool is_new;
-	struct place *p = place_of(rc, key, rc->snap.row_count, &is_new);
+	struct place *p = place_of(&rc->rows, key, rc->snap.row_count, &is_new);
 
 	if (!p)
 		return NULL;
@@ -73,7 +74,7 @@ static struct mmuscope_callback_row *callback_row_of(struct recount *rc,
 						     const struct mmuscope_row_key *key)
 {
 	bool is_new;
-	struct place *p = place_of(rc, key, rc->snap.callback_count, &is_new);
+	struct place *p = place_of(&rc->callback_rows, key, rc->snap.callback_count, &is_new);
 
 	if (!p)
 		return NULL;
@@ -242,4 +243,5 @@ void recount__clear(struct recount *rc)
 	snapshot__clear(&rc->snap);
 	keyed__clear(&rc->starts);
 	keyed__clear(&rc->rows);
+	keyed__clear(&rc->callback_rows);
 }

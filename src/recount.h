@@ -18,7 +18,8 @@ struct recount {
 	__u64 kept[RECORD_KINDS];	/* records */
 	__u64 failed;			/* migrations whose setup failed: they are in no row */
 	__u64 first_ns, last_ns;
-	struct keyed starts, rows;
+	/* Apart: a callback and its notification each find what was got last. */
+	struct keyed starts, rows, callback_rows;
 };
 
 void recount__init(struct recount *rc, const struct names *names);

@@ -84,6 +84,140 @@ static void test_round_trip(void **state)
 	sandbox__remove(&box);
 }
 
+/* A callback and the notification behind it, each as it may be. */
+static struct mmuscope_record half_of_pair(bool callback, __u64 ns)
+{
+	struct mmuscope_record rec = {
+		.kind = callback ? RECORD_CALLBACK : RECORD_NOTIFICATION,
+		.event = 3, .phase = 1, .ns = ns, .from = 1ULL << 47, .to = ~0ULL, .tgid = ~0U,
+		.task = 77, .start = ~0U - 1, .migration = ~0U - 2,
+		.what = callback ? ~0ULL - 3 : ~0ULL - 4,
+		.took = callback ? 0x7fffffff : ~0ULL - 5,
+		.flags = callback ? RECORD_AVOIDABLE | 3 << RECORD_OUTCOME_SHIFT :
+				    RECORD_FAILED | RECORD_UNTIMED,
+	};
+
+	return rec;
+}
+
+/* How a pair differs from one that is written as one event. */
+static bool change(unsigned int how, struct mmuscope_record *c, struct mmuscope_record *n)
+{
+	switch (how) {
+	case 0:
+		return true;
+	case 1: /* as the ring folds them */
+		c->flags |= RECORD_UNTIMED;
+		c->took = 0;
+		return true;
+	case 2: /* its time is set to that of the callback */
+		n->ns = c->ns - 1;
+		return true;
+	case 3:
+		n->ns = c->ns + ~0U;
+		return true;
+	case 4:
+		n->ns = c->ns + ~0U + 1ULL;
+		return false;
+	case 5:
+		c->took++;
+		return false;
+	case 6: /* untimed, and has a time */
+		c->flags |= RECORD_UNTIMED;
+		return false;
+	case 7:
+		c->flags |= RECORD_RETRY;
+		return false;
+	case 8:
+		n->flags |= 1 << RECORD_OUTCOME_SHIFT;
+		return false;
+	case 9:
+		n->flags |= RECORD_AVOIDABLE;
+		return false;
+	case 10:
+		n->task++;
+		return false;
+	case 11:
+		n->to--;
+		return false;
+	case 12:
+		n->from++;
+		return false;
+	case 13:
+		n->event++;
+		return false;
+	case 14:
+		n->phase++;
+		return false;
+	case 15:
+		n->migration++;
+		return false;
+	case 16:
+		n->tgid--;
+		return false;
+	case 17:
+		n->start--;
+		return false;
+	default:
+		n->kind = RECORD_FAULT;
+		return false;
+	}
+}
+
+#define PAIRS 19
+
+/* A notification and its last callback are one event, and nothing of either is lost. */
+static void test_pairs(void **state)
+{
+	struct mmuscope_record want[2 * PAIRS + 4];
+	const struct mmuscope_record *rec;
+	struct recording *recording;
+	size_t count = 0, events = 0;
+	struct recorder *r;
+	struct sandbox box;
+
+	(void)state;
+	sandbox__make(&box);
+	r = open_recorder(sandbox__path(&box, "rec"), 0);
+	for (unsigned int how = 0; how < PAIRS; how++) {
+		struct mmuscope_record c = half_of_pair(true, (how + 1ULL) << 40);
+		struct mmuscope_record n = half_of_pair(false, c.ns + 5000);
+
+		events += change(how, &c, &n) ? 1 : 2;
+		assert_int_equal(recorder__record(r, 0, &c), 0);
+		assert_int_equal(recorder__record(r, 0, &n), 0);
+		want[count++] = c;
+		if (n.ns < c.ns)
+			n.ns = c.ns;
+		want[count++] = n;
+	}
+	/* Of another CPU one comes between the halves; a flush parts two. */
+	for (unsigned int i = 0; i < 4; i++)
+		want[count + i] = half_of_pair(!(i & 1), ((PAIRS + 1ULL) << 40) + i / 2 + 2 * (i & 1));
+	/* ns + 0: callback, + 2: notification of CPU 0; + 1: callback, + 3: of CPU 1. */
+	assert_int_equal(recorder__record(r, 0, &want[count]), 0);
+	assert_int_equal(recorder__record(r, 0, &want[count + 1]), 0);
+	assert_int_equal(recorder__record(r, 1, &want[count + 2]), 0);
+	assert_int_equal(recorder__flush(r), 0);
+	assert_int_equal(recorder__progress(r).records, count + 3);
+	assert_int_equal(recorder__record(r, 1, &want[count + 3]), 0);
+	assert_int_equal(recorder__close(r), 0);
+	want[count + 1] = want[count + 2];
+	want[count + 2] = half_of_pair(false, ((PAIRS + 1ULL) << 40) + 2);
+	count += 4;
+	events += 3;
+	assert_int_equal(recording__open(&recording, sandbox__path(&box, "rec")), 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(recording__next(recording, &rec), 1);
+		assert_memory_equal(rec, &want[i], sizeof(*rec));
+	}
+	assert_int_equal(recording__next(recording, &rec), 0);
+	assert_false(is_damaged(recording__damage(recording)));
+	recording__close(recording);
+	check_babeltrace2(sandbox__path(&box, "rec"), events);
+	sandbox__remove(&box);
+}
+
 /* The table of fields and the struct are two truths: each byte has one field. */
 static void test_layout(void **state)
 {
@@ -790,9 +924,9 @@ static void make_other_version(const char *path)
 	char *text, *line, *at;
 
 	read_whole(path, &text);
-	at = strstr(text, "recording_version = 1;");
+	at = strstr(text, "recording_version = 2;");
 	assert_non_null(at);
-	at[strlen("recording_version = ")] = '2';
+	at[strlen("recording_version = ")] = '3';
 	line = strstr(text, "/* crc32");
 	sprintf(line, "/* crc32 0x%08x */\n",
 		(unsigned int)crc32(0, (const unsigned char *)text, (unsigned int)(line - text)));
@@ -842,6 +976,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_info),
 		cmocka_unit_test(test_each_write),
 		cmocka_unit_test(test_killed),
