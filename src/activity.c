@@ -16,6 +16,8 @@
 
 /* Migrations nest no deeper in the kernel side; a damaged recording may say anything. */
 #define DEPTH_MAX 4
+/* enum mmu_notifier_event: of an address space that goes, told without a notification. */
+#define EVENT_RELEASE 5
 /* Of one task; where all parents are left out of a recording children would pile up. */
 #define WAITING_MAX (1 << 18)
 
@@ -284,7 +286,10 @@ static void take_callback(struct activities *as, struct task *t, struct activity
 	    (t->callbacks.count >= WAITING_MAX ||
 	     !is_callback_of(&t->callbacks.items[0]->head, &a->head)))
 		orphan_callbacks(as, t);
-	list__add(as, &t->callbacks, a);
+	if (a->head.event == EVENT_RELEASE)
+		settle(as, t, a, a->head.migration);
+	else
+		list__add(as, &t->callbacks, a);
 }
 
 static void take_notification(struct activities *as, struct task *t, struct activity *a)

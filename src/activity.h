@@ -29,7 +29,7 @@ struct activity {
 	size_t page_records;
 	/*
 	 * Its parent was not recorded, or lost. A callback without its notification is still
-	 * a child of its migration, where there is that.
+	 * a child of its migration, where there is that. One of a RELEASE never had one.
 	 */
 	bool orphan;
 };

@@ -157,6 +157,23 @@ static void callbacks_of_a_lost_notification_are_orphans(void **state)
 	assert_string_equal(outline_of(&s).text, "!C N !C N !C N !C N(C) !C F N !C");
 }
 
+/* The kernel tells it without a notification; the next one is of something else. */
+static void a_release_has_no_parent(void **state)
+{
+	struct stream s = {};
+	struct outline o;
+
+	(void)state;
+	put_call(&s, RECORD_CALLBACK, 1, 0x10000, 4, 0);
+	put_call(&s, RECORD_CALLBACK, 1, 0, 1, 0)->event = 5;
+	put_call(&s, RECORD_CALLBACK, 1, 0, 1, 0)->event = 5;
+	put_call(&s, RECORD_CALLBACK, 1, 0, 1, 0);
+	put_call(&s, RECORD_NOTIFICATION, 1, 0, 1, 0);
+	o = outline_of(&s);
+	assert_string_equal(o.text, "!C C C N(C)");
+	assert_int_equal(o.orphans, 1);
+}
+
 static void tasks_stay_apart(void **state)
 {
 	struct stream s = {};
@@ -447,6 +464,7 @@ int main(void)
 		cmocka_unit_test(a_callback_belongs_to_the_next_notification),
 		cmocka_unit_test(a_notification_has_the_time_of_its_callbacks),
 		cmocka_unit_test(callbacks_of_a_lost_notification_are_orphans),
+		cmocka_unit_test(a_release_has_no_parent),
 		cmocka_unit_test(tasks_stay_apart),
 		cmocka_unit_test(migrations_nest),
 		cmocka_unit_test(a_lost_callback_parent_still_has_its_migration),
