@@ -346,11 +346,14 @@ if [ "$LINE" = 6.1 ]; then
 	guest patched --timeout 900 << END
 seed=$seed
 $(cat << 'IN'
-/root/mirror map:23 write open:0 loop:0 migrate touch end & busy=$!
+/root/mirror map:23 write open:0 loop:0 migrate tosys sleep:1 end & busy=$!
 for n in $(seq 20); do
 	ms=$(awk -v seed=$((seed + n)) 'BEGIN { srand(seed); print int(rand() * 2000) }')
+	# It has the CPU for itself until then.
+	kill -STOP $busy
 	mmuscope record -a --no-latency -o killed-$n 2> killed-$n.stderr & pid=$!
 	wait_for test -e killed-$n/metadata
+	kill -CONT $busy
 	usleep $((ms * 1000))
 	kill -9 $pid
 	wait $pid 2> /dev/null || echo $? >> killed

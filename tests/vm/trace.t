@@ -72,18 +72,16 @@ begin map:23 write open:0 say:ready wait:/tmp/go \
 traced table
 traced events --events --stack --json
 traced first -n 5 --json
-traced of-event --events --json --event CLEAR
+traced of-event --no-latency --events --json --event CLEAR --outcome performed,failed
 traced of-driver --json --phase setup --outcome skipped --driver test_hmm
 traced of-range --json --range 40000200000-0x40000201000 --min-us 1
-traced too-long --min-us 3600000000
-traced performed --no-latency --events --json --outcome performed,failed
 all_counting
 go
 # It has ended by itself.
 set -- $pids
 ended $3 first
-names='table events of-event of-driver of-range too-long performed'
-pids="$1 $2 $4 $5 $6 $7 $8"
+names='table events of-event of-driver of-range'
+pids="$1 $2 $4 $5 $6"
 stop
 end
 
@@ -136,7 +134,7 @@ END
 # 97 times 23 pages there and back, and given up; 7 times one page.
 pages=$((2 * (97 * 23 + 7)))
 sums="208 migrations, $pages of $pages pages migrated, 0 excess; 305 notifications; 305 callbacks: 97 performed, 208 skipped, 0 avoidable; 0 device faults."
-for name in table first events of-event of-driver of-range too-long performed; do
+for name in table first events of-event of-driver of-range; do
 	exits $name 0
 	if [ $name = first ]; then
 		like "first: the sums" "$(out_of $name.stderr)" '^mmuscope trace: counted in [0-9.]+ s: [0-9]+ migrations, '
@@ -187,16 +185,14 @@ all_json "stack: it begins with who called" events '
 		and .stack.frames[0] == "migrate_vma_setup" and (.stack.frames[1] | startswith("dmirror_migrate_to_")))'
 
 lines of-event 97
-all_json "--event" of-event 'all(.[]; .type == "notification" and .event == "CLEAR")'
+all_json "--event --outcome" of-event 'all(.[]; .type == "notification" and .event == "CLEAR"
+	and (.children | map([.type, .outcome])) == [["callback", "performed"]])'
 lines of-driver 208
 all_json "--phase --outcome --driver: the migrations with such callbacks, and nothing in them" of-driver \
 	'all(.[]; .type == "migration" and .callbacks.skipped == 1 and (has("children") | not))'
 lines of-range 194
 all_json "--range: the second page" of-range 'all(.[]; .from < $to and .to > $from)' \
 	--argjson from $((0x40000200000)) --argjson to $((0x40000201000))
-lines too-long 0
-lines performed 97
-all_json "--outcome" performed 'all(.[]; .type == "notification" and .children[0].outcome == "performed")'
 
 # --- a huge page
 exits split 0
