@@ -88,6 +88,17 @@ static const struct ctf_field folded_fields[] = {
 	{ "callback_before", CTF_UNSIGNED, 32, 0 },
 };
 
+#define ABSENT(bits) { NULL, CTF_UNSIGNED, bits, 0 }
+static const struct ctf_field plain_fields[] = {
+	EVENT, ABSENT(8), { "flags", CTF_FLAGS, 4, 0 }, { "outcome", CTF_OUTCOME, 4, 0 },
+	RANGE, ABSENT(64),
+	{ "took", CTF_UNSIGNED, 64, 0 }, { "tgid", CTF_UNSIGNED, 32, 0 },
+	{ "task", CTF_UNSIGNED, 32, 0 }, { "start", CTF_UNSIGNED, 32, 0 }, ABSENT(32),
+	{ "callback", CTF_HEX, 64, 0 },
+	{ "callback_took", CTF_SIGNED, 32, 0 },
+	{ "callback_before", CTF_UNSIGNED, 32, 0 },
+};
+
 #define RECORD(name, slots) \
 	{ #name, slots, sizeof(name##_fields) / sizeof(name##_fields[0]), name##_fields }
 
@@ -101,6 +112,8 @@ const struct ctf_record ctf_records[CTF_EVENTS] = {
 	[RECORD_STACK] = RECORD(stack, 1),
 	[CTF_FOLDED] = { "notification_and_callback", 1,
 			 sizeof(folded_fields) / sizeof(folded_fields[0]), folded_fields },
+	[CTF_FOLDED_PLAIN] = { "notification_and_callback_outside", 1,
+			       sizeof(plain_fields) / sizeof(plain_fields[0]), plain_fields },
 };
 
 const char *const ctf_texts[TEXTS] = {
@@ -244,6 +257,8 @@ static void put_field(struct text *t, const struct ctf_field *f)
 		[CTF_FLAGS] = "enum flags", [CTF_OUTCOME] = "enum outcome",
 	};
 
+	if (!f->name)
+		return;
 	put(t, "\t\t%s%u %s", types[f->type], f->bits, f->name);
 	if (f->count)
 		put(t, "[%u]", f->count);

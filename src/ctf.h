@@ -86,7 +86,8 @@ enum ctf_type {
 };
 
 struct ctf_field {
-	const char *name;	/* in TSDL: what the field's name has before it goes */
+	const char *name;	/* in TSDL: what the field's name has before it goes. NULL: it
+				 * is not there, for it is 0 */
 	enum ctf_type type;
 	__u8 bits;
 	__u8 count;		/* elements of an array, 0: it is none */
@@ -103,7 +104,11 @@ struct ctf_record {
  * A notification and the callback before it, where that is its last: one event, for what
  * reading costs goes by events and fields. For who reads the recording they are two.
  */
-enum { CTF_FOLDED = RECORD_KINDS, CTF_EVENTS };
+enum {
+	CTF_FOLDED = RECORD_KINDS,
+	CTF_FOLDED_PLAIN,	/* of no phase, owner and migration: most are */
+	CTF_EVENTS,
+};
 
 extern const struct ctf_record ctf_records[CTF_EVENTS]; /* [RECORD_NONE]: empty */
 
@@ -118,7 +123,7 @@ struct ctf_callback {
 };
 #define CTF_OF_CALLBACK (RECORD_AVOIDABLE | 0xf << RECORD_OUTCOME_SHIFT)
 
-/* Bytes of its event; of CTF_FOLDED: those of the notification. */
+/* Bytes of its event, of a kind of record. */
 static inline size_t ctf__record_bytes(const struct ctf_record *r)
 {
 	return CTF_EVENT_HEAD + CTF_FLAT_BYTES + r->slots * sizeof(struct mmuscope_record) -

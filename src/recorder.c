@@ -348,17 +348,45 @@ static int cpu__end_packet(struct recorder *r, struct cpu *cpu)
 	return cpu->stream.full == r->batch ? cpu__write(r, cpu) : 0;
 }
 
+static __u8 *put_bytes(__u8 *at, const void *bytes, size_t size)
+{
+	memcpy(at, bytes, size);
+	return at + size;
+}
+
+/* The fields that CTF_FOLDED_PLAIN has, in their order. */
+static __u8 *put_plain(__u8 *at, const struct mmuscope_record *rec)
+{
+	*at++ = rec->event;
+	*at++ = rec->flags;
+	at = put_bytes(at, &rec->from, offsetof(struct mmuscope_record, what) -
+				       offsetof(struct mmuscope_record, from));
+	return put_bytes(at, &rec->took, offsetof(struct mmuscope_record, migration) -
+					 offsetof(struct mmuscope_record, took));
+}
+
+static __u8 *put_whole(__u8 *at, const struct mmuscope_record *rec, size_t bytes)
+{
+	at = put_bytes(at, &rec->event, CTF_FLAT_BYTES);
+	/* The slots behind the first are memory of the caller's too. */
+	return put_bytes(at, (const char *)rec + offsetof(struct mmuscope_record, from),
+			 bytes - CTF_EVENT_HEAD - CTF_FLAT_BYTES);
+}
+
 /* One event: of a record, and of the callback before it if that is not NULL. */
 static int cpu__put(struct recorder *r, struct cpu *c, const struct mmuscope_record *rec,
 		    const struct ctf_callback *callback)
 {
+	const bool plain = callback && !rec->phase && !rec->what && !rec->migration;
 	const size_t bytes = ctf__record_bytes(&ctf_records[rec->kind]);
-	const size_t more = callback ? sizeof(*callback) : 0;
 	struct stream *s = &c->stream;
+	unsigned int id = rec->kind;
 	__u8 *at;
 	int err;
 
-	if (s->used && CTF_PACKET - s->used < bytes + more) {
+	if (callback)
+		id = plain ? CTF_FOLDED_PLAIN : CTF_FOLDED;
+	if (s->used && CTF_PACKET - s->used < bytes + (callback ? sizeof(*callback) : 0)) {
 		err = cpu__end_packet(r, c);
 		if (err)
 			return err;
@@ -368,14 +396,11 @@ static int cpu__put(struct recorder *r, struct cpu *c, const struct mmuscope_rec
 	err = stream__begin(r, s, CTF_CLASS_RECORDS, (__u32)(c - r->cpus), s->last);
 	if (err)
 		return err;
-	at = put_event_head(s, callback ? (unsigned int)CTF_FOLDED : rec->kind, s->last);
-	memcpy(at, &rec->event, CTF_FLAT_BYTES);
-	/* The slots behind the first are memory of the caller's too. */
-	memcpy(at + CTF_FLAT_BYTES, (const char *)rec + offsetof(struct mmuscope_record, from),
-	       bytes - CTF_EVENT_HEAD - CTF_FLAT_BYTES);
+	at = put_event_head(s, id, s->last);
+	at = plain ? put_plain(at, rec) : put_whole(at, rec, bytes);
 	if (callback)
-		memcpy(at + bytes - CTF_EVENT_HEAD, callback, sizeof(*callback));
-	s->used += bytes + more;
+		at = put_bytes(at, callback, sizeof(*callback));
+	s->used = (size_t)(at - packet_of(s)->bytes);
 	s->records[s->full] += callback ? 2 : 1;
 	return 0;
 }

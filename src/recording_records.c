@@ -23,7 +23,8 @@ struct port {
 	uint64_t count, at;
 	bool ended;
 	bool half;		/* of a CTF_FOLDED the callback was given: `rest` is next */
-	__u64 kind;		/* of the event at batch[at] */
+	__u64 kind;		/* of the event at batch[at]: CTF_FOLDED for both of these */
+	__u64 id;		/* of that event */
 	__u64 ns;		/* of the record that is next */
 	__u64 cpu;
 	struct mmuscope_record rest;
@@ -141,15 +142,20 @@ static bool is_info(const bt_message *message)
 static void look_at(struct port *p, const bt_message *message)
 {
 	const bt_event *event = bt_message_event_borrow_event_const(message);
+	const bt_field *payload;
 
-	p->kind = bt_event_class_get_id(bt_event_borrow_class_const(event));
+	p->id = bt_event_class_get_id(bt_event_borrow_class_const(event));
+	p->kind = p->id == CTF_FOLDED_PLAIN ? CTF_FOLDED : p->id;
 	p->ns = bt_clock_snapshot_get_value(
 		bt_message_event_borrow_default_clock_snapshot_const(message));
-	if (p->kind == CTF_FOLDED)
-		p->ns -= bt_field_integer_unsigned_get_value(
-			bt_field_structure_borrow_member_field_by_index_const(
-				bt_event_borrow_payload_field_const(event),
-				ctf_records[CTF_FOLDED].field_count - 1)); /* callback_before */
+	if (p->kind != CTF_FOLDED)
+		return;
+	payload = bt_event_borrow_payload_field_const(event);
+	/* callback_before is the last. */
+	p->ns -= bt_field_integer_unsigned_get_value(
+		bt_field_structure_borrow_member_field_by_index_const(
+			payload, bt_field_class_structure_get_member_count(
+					 bt_field_borrow_class_const(payload)) - 1));
 }
 
 /* Goes on to the next record of a port. Returns 1, 0 where it has none, or -errno. */
@@ -260,22 +266,28 @@ static __u64 number(const bt_field *field, const struct ctf_field *f)
 				       bt_field_integer_unsigned_get_value(field);
 }
 
-static void decode(struct recording_records *r, const bt_message *message, __u64 kind)
+static void decode(struct recording_records *r, const bt_message *message, __u64 id)
 {
 	const bt_event *event = bt_message_event_borrow_event_const(message);
 	const bt_field *payload = bt_event_borrow_payload_field_const(event);
 	/* In bits of the record, from one field to the next. */
 	size_t at = 8 * offsetof(struct mmuscope_record, event);
+	const struct ctf_record *record = &ctf_records[id];
+	size_t member = 0;
 
-	memset(&r->rec, 0, (ctf_records[kind].slots + (kind == CTF_FOLDED)) * sizeof(r->rec.head));
-	for (size_t i = 0; i < ctf_records[kind].field_count; i++) {
-		const struct ctf_field *f = &ctf_records[kind].fields[i];
-		const bt_field *field =
-			bt_field_structure_borrow_member_field_by_index_const(payload, i);
+	memset(&r->rec, 0, (record->slots + (id >= CTF_FOLDED)) * sizeof(r->rec.head));
+	for (size_t i = 0; i < record->field_count; i++) {
+		const struct ctf_field *f = &record->fields[i];
+		const bt_field *field;
 		__u64 value;
 
 		if (at == 8 * offsetof(struct mmuscope_record, ns))
 			at = 8 * offsetof(struct mmuscope_record, from);
+		if (!f->name) {
+			at += f->bits;
+			continue;
+		}
+		field = bt_field_structure_borrow_member_field_by_index_const(payload, member++);
 		for (__u64 n = 0; n < f->count; n++)
 			r->rec.bytes[at / 8 + n] = (__u8)bt_field_integer_unsigned_get_value(
 				bt_field_array_borrow_element_field_by_index_const(field, n));
@@ -322,9 +334,9 @@ static bool give(struct recording_records *r, struct port *p)
 		r->rec.head = p->rest;
 		return true;
 	}
-	if (p->kind == RECORD_NONE || p->kind >= CTF_EVENTS)
+	if (p->id == RECORD_NONE || p->id >= CTF_EVENTS)
 		return false;
-	decode(r, p->batch[p->at], p->kind);
+	decode(r, p->batch[p->at], p->id);
 	r->rec.head.kind = (__u8)p->kind;
 	r->rec.head.ns = p->ns;
 	if (p->kind == CTF_FOLDED)

@@ -158,13 +158,21 @@ static bool change(unsigned int how, struct mmuscope_record *c, struct mmuscope_
 	case 17:
 		n->start--;
 		return false;
+	case 18: /* what is not there is not written */
+	case 19:
+	case 20:
+	case 21:
+		c->phase = n->phase = how == 19;
+		n->what = how == 20;
+		c->migration = n->migration = how == 21;
+		return true;
 	default:
 		n->kind = RECORD_FAULT;
 		return false;
 	}
 }
 
-#define PAIRS 19
+#define PAIRS 23
 
 /* A notification and its last callback are one event, and nothing of either is lost. */
 static void test_pairs(void **state)
