@@ -38,7 +38,7 @@ struct fate {
 	u64 mm, owner;
 	u64 flags;		/* of the struct migrate_vma */
 	u64 start, ended;	/* for the records */
-	u32 tgid, migration, phase;
+	u32 tgid, migration;
 	u32 anonymous;
 	u32 covered;		/* entries that belong to a huge page before them */
 	u32 place[PAGE_MAX];
@@ -166,7 +166,7 @@ static __always_inline void record_pages(const struct fate *f, u32 n)
 		.tgid = f->tgid,
 		.migration = f->migration,
 		.kind = RECORD_PAGES,
-		.phase = f->phase,
+		.phase = PHASE_FINALIZE,
 	};
 	struct mmuscope_cpu *c = this_cpu();
 	struct mmuscope_record *r;
@@ -242,7 +242,6 @@ static __always_inline void frame_fates(struct migration_frame *m, u64 src, u64 
 	f->ended = ended;
 	f->tgid = (u32)m->key_word;
 	f->migration = m->id;
-	f->phase = m->key_word >> 56;
 	f->anonymous = anonymous;
 	f->covered = 0;
 	__builtin_memset(f->place, 0, sizeof(f->place));
