@@ -123,6 +123,18 @@ size_t cause_stack__frames(const struct cause_stack *stack, const char *function
 	return n;
 }
 
+const char *cause_stack__cause(const struct cause_stack *stack, const char *function)
+{
+	const char *frames[MMUSCOPE_STACK_DEPTH + 1] = { function };
+
+	for (size_t i = 0; i < stack->frame_count; i++) {
+		if (!function || is_function(stack->frames[i], function))
+			return stack->cause;
+		frames[i + 1] = stack->frames[i];
+	}
+	return function ? cause__of(frames, stack->frame_count + 1) : stack->cause;
+}
+
 int causes__add_stack(struct causes *c, __u32 id, const __u64 ip[MMUSCOPE_STACK_DEPTH])
 {
 	struct cause_stack **stacks = realloc(c->stacks, (c->count + 1) * sizeof(*stacks));

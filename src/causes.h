@@ -64,6 +64,12 @@ int causes__add_stack(struct causes *c, __u32 id, const __u64 ip[MMUSCOPE_STACK_
 size_t cause_stack__frames(const struct cause_stack *stack, const char *function,
 			   const char *frames[MMUSCOPE_STACK_DEPTH]);
 
+/*
+ * Its cause, where it was taken at the beginning of `function`, if that is not NULL: jumped to
+ * from there (7.2), the program has only the caller on its stack.
+ */
+const char *cause_stack__cause(const struct cause_stack *stack, const char *function);
+
 /* NULL where it is not known. */
 const struct cause_stack *causes__stack(const struct causes *c, __u32 id);
 

@@ -136,6 +136,7 @@ static int tell_stacks(struct recorder_names *n, struct session *s, struct recor
 
 	for (; n->stacks_told < n->stack_count && !err; n->stacks_told++) {
 		const struct met_stack *met = &n->stacks[n->stacks_told];
+		const char *function = met->of_migration ? "migrate_vma_setup" : NULL;
 		const struct cause_stack *stack;
 		size_t count;
 
@@ -143,9 +144,8 @@ static int tell_stacks(struct recorder_names *n, struct session *s, struct recor
 		stack = err ? NULL : causes__stack(causes, (__u32)met->id);
 		if (!stack)
 			continue;
-		count = cause_stack__frames(stack, met->of_migration ? "migrate_vma_setup" : NULL,
-					    frames);
-		err = recorder__stack(r, met->id, stack->cause, frames, count);
+		count = cause_stack__frames(stack, function, frames);
+		err = recorder__stack(r, met->id, cause_stack__cause(stack, function), frames, count);
 	}
 	return err;
 }

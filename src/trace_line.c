@@ -125,7 +125,8 @@ static void print_stack(const struct trace_style *s, const struct activity *a, i
 	if (!stack)
 		return;
 	n = cause_stack__frames(stack, callee_of(a), frames);
-	fprintf(out, "%12s%*s  by %s:", "", 2 * depth, "", stack->cause);
+	fprintf(out, "%12s%*s  by %s:", "", 2 * depth, "",
+		cause_stack__cause(stack, callee_of(a)));
 	for (size_t i = 0; i < n && i < SHORT_STACK; i++)
 		fprintf(out, "%s%s", i ? " < " : " ", frames[i]);
 	fputs(n > SHORT_STACK ? " < ...\n" : "\n", out);
@@ -212,7 +213,8 @@ static json_t *stack_json(const struct trace_style *s, const struct activity *a)
 	n = cause_stack__frames(stack, callee_of(a), names);
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(frames, json_string(names[i]));
-	return json_pack("{s:s, s:o}", "cause", stack->cause, "frames", frames);
+	return json_pack("{s:s, s:o}", "cause", cause_stack__cause(stack, callee_of(a)), "frames",
+			 frames);
 }
 
 static json_t *activity_json(const struct trace_style *s, const struct activity *a)

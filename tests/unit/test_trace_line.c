@@ -382,6 +382,28 @@ static void a_stack_begins_with_who_called(void **state)
 	causes__clear(&causes);
 }
 
+/* A trampoline that was jumped to (7.2) leaves nothing of migrate_vma_setup() on the stack. */
+static void a_migration_is_a_migration_without_its_function(void **state)
+{
+	const __u64 ip[MMUSCOPE_STACK_DEPTH] = { 0xffffffff81002020, 0xffffffff81003030 };
+	struct causes causes = { .every = 1, .ksyms = symbols() };
+	struct lines l;
+	json_t *o;
+
+	(void)state;
+	assert_int_equal(causes__add_stack(&causes, 3, ip), 0);
+	assert_string_equal(causes__stack(&causes, 3)->cause, CAUSE_OTHER);
+	set_up(&l);
+	l.style.stacks = true;
+	l.style.causes = &causes;
+	put_migration(&l.stream, 11, 0x1000, 1, 1, 0, 0)->stack = 3;
+	o = json_of(&l);
+	is_string(json_object_get(o, "stack"), "cause", "migration");
+	json_decref(o);
+	tear_down(&l);
+	causes__clear(&causes);
+}
+
 static void a_full_disk_is_told(void **state)
 {
 	struct activity a = {};
@@ -412,6 +434,7 @@ int main(void)
 		cmocka_unit_test(children_as_json),
 		cmocka_unit_test(nulls_as_json),
 		cmocka_unit_test(a_stack_begins_with_who_called),
+		cmocka_unit_test(a_migration_is_a_migration_without_its_function),
 		cmocka_unit_test(a_full_disk_is_told),
 	};
 
