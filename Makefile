@@ -9,7 +9,6 @@ VERSION	:= 0.1.0
 CC	?= gcc
 CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
-LLVM_STRIP ?= llvm-strip
 PKG_CONFIG ?= pkg-config
 PREFIX	?= /usr/local
 DESTDIR	?=

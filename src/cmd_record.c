@@ -42,7 +42,7 @@ static void help(FILE *out)
 {
 	fputs("Usage: mmuscope record -o DIR [OPTIONS] [-a | -p PID | -c CGROUP | -- COMMAND [ARGS]]\n\n"
 	      "Writes each migration, notification, callback and device fault to DIR, a CTF 1.8\n"
-	      "trace: 'mmuscope report DIR' reads it, and so do babeltrace2 and Trace Compass.\n"
+	      "trace: 'mmuscope report DIR' reads it, and so do babeltrace2 and other readers of CTF.\n"
 	      "Ends with the command or process, or at Ctrl-C. What was written before a kill, a\n"
 	      "crash or a full disk can be read.\n\n"
 	      "What to record:\n" CAPTURE_HELP_SCOPE "\n"

@@ -40,8 +40,10 @@ ok "each once, of a known kind" jq -e '([.items[] | "\(.kind) \(.name)"] | lengt
 	and ([.items[].kind] | unique == ["enum value", "field", "function", "iterator", "tracepoint", "type"])' \
 	"$tmp/surface.json"
 # Whatever the programs are attached to by name is among them.
-for section in $(llvm-objdump -h "$ROOT"/build/{core,subscribers,order}.bpf.o |
-	awk '$2 ~ "^[?]?(fentry|fexit|tp_btf)/" { print $2 }' | sed 's,.*/,,' | sort -u); do
+sections=$(readelf -SW "$ROOT"/build/{core_record,subscribers,order}.bpf.o |
+	grep -oE '[^.]\??(fentry|fexit|tp_btf)/[a-zA-Z0-9_]+' | sed 's,.*/,,' | sort -u)
+ok "there are such" test -n "$sections"
+for section in $sections; do
 	ok "$section is looked for" jq -e --arg name "$section" 'any(.items[]; .name == $name)' "$tmp/surface.json"
 done
 run "$tool" probes --btf "$tmp/kernel.o"
@@ -58,7 +60,8 @@ run "$tool" probes --btf "$tmp/nothing"
 is "no file" "$status $err" "1 mmuscope probes: cannot read $tmp/nothing: No such file or directory."
 run "$tool" probes --btf "$tmp/kernel.o" --watch
 is "--watch" "$status" 2
-llvm-objcopy --dump-section .BTF="$tmp/whole" "$tmp/kernel.o" "$tmp/copy.o"
+objcopy -I elf64-little --dump-section .BTF="$tmp/whole" "$tmp/kernel.o" "$tmp/copy.o"
+ok "there is something to cut" test -s "$tmp/whole"
 crashed=''
 for ((n = 0; n < $(stat -c %s "$tmp/whole"); n++)); do
 	head -c $n "$tmp/whole" > "$tmp/cut"
