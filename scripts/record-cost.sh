@@ -188,6 +188,7 @@ done
 "$ROOT/scripts/vm-run.sh" "${vm[@]}" "$kernel" -- \
 	sh /root/guest.sh "$events" "$tools" "$readers" "$at_event" "$at_start" "$at_end"
 out=$tmp/out
+[ -z "$keep" ] || { make_dir "$keep"; cp -r "$out/." "$keep"; }
 
 # ---- what is there, of the notifications of the loop: CLEAR, which is 1 ----
 
@@ -207,7 +208,7 @@ kept() {
 # By a program that is not ours.
 second() {
 	case $1 in
-	record*) babeltrace2 "$out/$1" | grep -c ' notification: .* event = ( "CLEAR"' ;;
+	record*) babeltrace2 "$out/$1" | grep -cE ' notification(_[a-z_]*)?: .* event = \( "CLEAR"' ;;
 	*) kept "$1" ;;
 	esac || [ $? = 1 ]
 }
@@ -236,7 +237,7 @@ if [ "$native" != 0 ]; then
 	[[ ,$tools, != *,perf,* ]] || best perf-script perf script -i "$out/perf.data"
 	[[ ,$tools, != *,trace-cmd,* ]] || best trace-cmd-report trace-cmd report "$out/trace.dat"
 fi >> "$out/figures"
-[ -z "$keep" ] || { make_dir "$keep"; cp -r "$out/." "$keep"; }
+[ -z "$keep" ] || cp "$out/figures" "$keep"
 
 # ---- the figures, together ----
 
