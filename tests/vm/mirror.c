@@ -6,6 +6,7 @@
  *
  *	map:N		N pages, no huge ones: the range
  *	thp:N		N huge pages, aligned and touched: the range
+ *	file:N		N pages of a file without any: the range
  *	vmas:N		N mappings of one page each, touched: the range
  *	open:D close	/dev/hmm_dmirrorD; opened twice, there are two mirrors
  *	kvm		a guest of KVM without anything in it
@@ -135,6 +136,19 @@ static void map_range(struct state *s, size_t pages, bool huge)
 	s->range = map(at + HUGE - (huge ? 0 : PAGE), pages * PAGE);
 	if (madvise(s->range, pages * PAGE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
 		die("madvise");
+}
+
+static void map_file(struct state *s, size_t pages)
+{
+	int fd = memfd_create("mirror", MFD_CLOEXEC);
+
+	s->pages = pages;
+	s->buffer = map(0, pages * PAGE);
+	if (fd < 0 || ftruncate(fd, (off_t)(pages * PAGE)))
+		die("memfd_create");
+	s->range = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (s->range == MAP_FAILED)
+		die("mmap");
 }
 
 static unsigned long huge_kib(const unsigned char *at)
@@ -494,6 +508,8 @@ static bool memory(struct state *s, const char *op, size_t n)
 		map_huge(s, n);
 	else if (!strcmp(op, "vmas"))
 		map_each(s, n);
+	else if (!strcmp(op, "file"))
+		map_file(s, n);
 	else if (!strcmp(op, "read"))
 		call(s, op, READ, n);
 	else if (!strcmp(op, "migrate"))
