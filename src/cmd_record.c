@@ -225,6 +225,16 @@ static enum status write_failed(const struct record_run *r, int err)
 	return STATUS_FAILED;
 }
 
+static int say_refused(const struct record_run *r, int err)
+{
+	if (err == -ENOTEMPTY)
+		msg("%s is not empty; name another folder with --output, or remove it.", r->dir);
+	else if (err)
+		msg("cannot make the recording %s: %s; name another folder with --output.", r->dir,
+		    strerror(-err));
+	return err;
+}
+
 static int open_recorder(struct record_run *r)
 {
 	struct recorder_options options = {
@@ -240,14 +250,7 @@ static int open_recorder(struct record_run *r)
 	r->lost_by_cpu = calloc(options.cpus, sizeof(*r->lost_by_cpu));
 	err = options.about && r->lost_by_cpu ? recorder__open(&r->recorder, &options) : -ENOMEM;
 	json_decref(options.about);
-	if (err == -ENOTEMPTY)
-		msg("%s is not empty; name another folder with --output, or remove it.", r->dir);
-	else if (err == -EINVAL)
-		msg("--size is at least %d.", RECORDER_SIZE_MIN);
-	else if (err)
-		msg("cannot make the recording %s: %s; name another folder with --output.", r->dir,
-		    strerror(-err));
-	return err;
+	return say_refused(r, err);
 }
 
 static enum status record(struct record_run *r)
@@ -298,6 +301,9 @@ static enum status run(struct record_run *r)
 	}
 	if (err)
 		return session__status(err);
+	/* Before all that takes time. */
+	if (say_refused(r, recorder__check(r->dir)))
+		return STATUS_FAILED;
 	status = capture__open(&r->capture);
 	if (status)
 		return status;

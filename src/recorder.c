@@ -685,34 +685,44 @@ int recorder__close(struct recorder *r)
 	return err;
 }
 
-/* Opens the folder, which it makes if need be. Returns it or -errno. */
-static int open_empty(const char *path)
+/* 0, -ENOTEMPTY, or -errno. The folder stays open. */
+static int check_empty(int folder)
 {
-	int fd, copy, err = 0;
+	int copy = fcntl(folder, F_DUPFD_CLOEXEC, 0), err = 0;
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *entry;
-	DIR *dir;
 
-	if (mkdir(path, 0755) && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	dir = copy < 0 ? NULL : fdopendir(copy);
 	if (!dir) {
 		err = -errno;
 		if (copy >= 0)
 			close(copy);
-		close(fd);
 		return err;
 	}
 	while (!err && (entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			err = -ENOTEMPTY;
 	closedir(dir);
-	if (err)
-		close(fd);
-	return err ? err : fd;
+	return err;
+}
+
+/* Opens the folder, which must be empty. Returns it or -errno. */
+static int open_empty(const char *path)
+{
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = folder < 0 ? -errno : check_empty(folder);
+
+	if (err && folder >= 0)
+		close(folder);
+	return err ? err : folder;
+}
+
+int recorder__check(const char *path)
+{
+	int folder = open_empty(path);
+
+	if (folder >= 0)
+		close(folder);
+	return folder == -ENOENT || folder >= 0 ? 0 : folder;
 }
 
 /* Under another name first: a metadata file is whole, or there is none. */
@@ -786,7 +796,11 @@ int recorder__open(struct recorder **out, const struct recorder_options *options
 	r->cpu_count = options->cpus;
 	r->cpus = calloc(r->cpu_count, sizeof(*r->cpus));
 	set_sizes(r, options->size);
-	r->dir_fd = r->cpus ? open_empty(options->dir) : -ENOMEM;
+	r->dir_fd = -ENOMEM;
+	if (r->cpus && mkdir(options->dir, 0755) && errno != EEXIST)
+		r->dir_fd = -errno;
+	else if (r->cpus)
+		r->dir_fd = open_empty(options->dir);
 	err = r->dir_fd < 0 ? r->dir_fd : describe(r);
 	if (!err) {
 		r->info_fd = openat(r->dir_fd, CTF_INFO, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,

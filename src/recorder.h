@@ -39,6 +39,9 @@ struct recorder;
  */
 int recorder__open(struct recorder **out, const struct recorder_options *options);
 
+/* Would recorder__open() take this folder? Writes nothing. */
+int recorder__check(const char *dir);
+
 /*
  * One record with all its slots. Those of one CPU in the order of their ring; a time that
  * lies before that of the one before it (a preempted program) is set to it. A callback
