@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "msg.h"
+
 bool parse_number(const char *text, unsigned long long min, unsigned long long max,
 		  unsigned long long *out)
 {
@@ -52,6 +54,26 @@ bool rows_to_shift(const char *text, unsigned int *shift)
 	for (*shift = 1; 1ULL << *shift < n;)
 		(*shift)++;
 	return true;
+}
+
+int take_options(int argc, char **argv, const struct option_set *o, void *ctx)
+{
+	int opt;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, o->shorts, o->longs, NULL)) != -1) {
+		if (opt == 'h') {
+			o->help(stdout);
+			return close_output(stdout, "standard output");
+		}
+		if (opt == '?')
+			return usage_error("there is no option '%s', or its value is missing.",
+					   refused_option(argv));
+		if (!o->take(ctx, opt, optarg))
+			return usage_error("--%s does not take '%s'.", option_name(o->longs, opt),
+					   optarg);
+	}
+	return OPTIONS_TAKEN;
 }
 
 const char *refused_option(char *const argv[])

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /*
  * A whole decimal number of min..max, nothing before or behind it. False, and
@@ -19,8 +20,27 @@ bool parse_number(const char *text, unsigned long long min, unsigned long long m
 size_t parse_numbers(const char *text, unsigned int min, unsigned int max, unsigned int *out,
 		     size_t limit);
 
-/* The long name of the option that getopt_long() returned, "?" if it has none. */
 struct option;
+
+/* What a subcommand takes, for getopt_long(). */
+struct option_set {
+	const char *shorts;
+	const struct option *longs;
+	void (*help)(FILE *out);
+	/* Sets one option. False where its value is bad. */
+	bool (*take)(void *ctx, int opt, const char *value);
+};
+
+#define OPTIONS_TAKEN (-1)
+
+/*
+ * Takes the options of a command line; argv[optind] is what follows them. Returns
+ * OPTIONS_TAKEN, or the exit status where no more is to be done: --help was printed, or
+ * one of them is wrong, which was said.
+ */
+int take_options(int argc, char **argv, const struct option_set *o, void *ctx);
+
+/* The long name of the option that getopt_long() returned, "?" if it has none. */
 const char *option_name(const struct option *options, int opt);
 
 /* The option that getopt_long() has just refused, as it was typed. Static buffer, or argv. */

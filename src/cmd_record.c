@@ -347,8 +347,9 @@ static bool parse_size(const char *text, unsigned long long *out)
 }
 
 /* Sets one option. False where its value is bad. */
-static bool take_option(struct record_run *r, int opt, const char *value)
+static bool take_option(void *ctx, int opt, const char *value)
 {
+	struct record_run *r = ctx;
 	int taken = capture__take_option(&r->capture, opt, value);
 	unsigned long long n = 0;
 	bool ok = taken >= 0;
@@ -380,25 +381,21 @@ static bool take_option(struct record_run *r, int opt, const char *value)
 	return ok;
 }
 
+static const struct option_set options = {
+	.shorts = "+" CAPTURE_SHORT_OPTIONS "o:h",
+	.longs = longs,
+	.help = help,
+	.take = take_option,
+};
+
 int cmd_record(int argc, char **argv)
 {
 	struct record_run r = { .capture = CAPTURE_INIT };
 	enum status status;
-	int opt;
+	int done = take_options(argc, argv, &options, &r);
 
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+" CAPTURE_SHORT_OPTIONS "o:h", longs, NULL)) != -1) {
-		if (opt == 'h') {
-			help(stdout);
-			return close_output(stdout, "standard output");
-		}
-		if (opt == '?')
-			return usage_error("there is no option '%s', or its value is missing.",
-					   refused_option(argv));
-		if (!take_option(&r, opt, optarg))
-			return usage_error("--%s does not take '%s'.", option_name(longs, opt),
-					   optarg);
-	}
+	if (done != OPTIONS_TAKEN)
+		return done;
 	status = capture__check(&r.capture, argc, argv);
 	if (status)
 		return status;

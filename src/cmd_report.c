@@ -284,8 +284,9 @@ static bool take_by(struct report_run *r, const char *value)
 }
 
 /* Sets one option. False where its value is bad. */
-static bool take_option(struct report_run *r, int opt, const char *value)
+static bool take_option(void *ctx, int opt, const char *value)
 {
+	struct report_run *r = ctx;
 	switch (opt) {
 	case OPT_BY:
 		return take_by(r, value);
@@ -344,26 +345,22 @@ static enum status check_options(struct report_run *r)
 	return STATUS_OK;
 }
 
+/* Options may stand on both sides of the folder. */
+static const struct option_set options = {
+	.shorts = "jo:h",
+	.longs = longs,
+	.help = help,
+	.take = take_option,
+};
+
 int cmd_report(int argc, char **argv)
 {
 	struct report_run r = { .view = HISTORY_VIEWS };
 	enum status status;
-	int opt;
+	int done = take_options(argc, argv, &options, &r);
 
-	opterr = 0;
-	/* Options may stand on both sides of the folder. */
-	while ((opt = getopt_long(argc, argv, "jo:h", longs, NULL)) != -1) {
-		if (opt == 'h') {
-			help(stdout);
-			return close_output(stdout, "standard output");
-		}
-		if (opt == '?')
-			return usage_error("there is no option '%s', or its value is missing.",
-					   refused_option(argv));
-		if (!take_option(&r, opt, optarg))
-			return usage_error("--%s does not take '%s'.", option_name(longs, opt),
-					   optarg);
-	}
+	if (done != OPTIONS_TAKEN)
+		return done;
 	if (argc - optind != 1)
 		return usage_error("takes the folder of one recording.");
 	r.dir = argv[optind];

@@ -206,8 +206,9 @@ static const struct option longs[] = {
 };
 
 /* Sets one option. False where its value is bad. */
-static bool take_option(struct stat_run *r, int opt, const char *value)
+static bool take_option(void *ctx, int opt, const char *value)
 {
+	struct stat_run *r = ctx;
 	struct session_options *so = &r->capture.session_options;
 	unsigned long long n = 0;
 	int taken = capture__take_option(&r->capture, opt, value);
@@ -264,24 +265,21 @@ static enum status run(struct stat_run *r)
 	return measure(r) ? STATUS_FAILED : r->broken ? STATUS_INCOMPLETE : STATUS_OK;
 }
 
+static const struct option_set options = {
+	.shorts = "+" CAPTURE_SHORT_OPTIONS "I:jo:h",
+	.longs = longs,
+	.help = help,
+	.take = take_option,
+};
+
 int cmd_stat(int argc, char **argv)
 {
 	struct stat_run r = { .capture = CAPTURE_INIT };
 	enum status status, closed;
-	int opt;
+	int done = take_options(argc, argv, &options, &r);
 
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+" CAPTURE_SHORT_OPTIONS "I:jo:h", longs, NULL)) != -1) {
-		if (opt == 'h') {
-			help(stdout);
-			return close_output(stdout, "standard output");
-		}
-		if (opt == '?')
-			return usage_error("there is no option '%s', or its value is missing.",
-					   refused_option(argv));
-		if (!take_option(&r, opt, optarg))
-			return usage_error("--%s does not take '%s'.", option_name(longs, opt), optarg);
-	}
+	if (done != OPTIONS_TAKEN)
+		return done;
 	status = capture__check(&r.capture, argc, argv);
 	if (status)
 		return status;

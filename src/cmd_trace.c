@@ -200,8 +200,9 @@ static const struct option longs[] = {
 };
 
 /* Sets one option. False where its value is bad. */
-static bool take_option(struct trace_run *t, int opt, const char *value)
+static bool take_option(void *ctx, int opt, const char *value)
 {
+	struct trace_run *t = ctx;
 	int taken = capture__take_option(&t->capture, opt, value);
 	unsigned long long n = 0;
 	bool ok = taken >= 0;
@@ -269,26 +270,21 @@ static enum status run(struct trace_run *t)
 	return trace(t);
 }
 
+static const struct option_set options = {
+	.shorts = "+" CAPTURE_SHORT_OPTIONS "en:jh",
+	.longs = longs,
+	.help = help,
+	.take = take_option,
+};
+
 int cmd_trace(int argc, char **argv)
 {
 	struct trace_run t = { .capture = CAPTURE_INIT };
 	enum status status, closed;
-	int opt;
+	int done = take_options(argc, argv, &options, &t);
 
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+" CAPTURE_SHORT_OPTIONS "en:jh", longs, NULL)) !=
-	       -1) {
-		if (opt == 'h') {
-			help(stdout);
-			return close_output(stdout, "standard output");
-		}
-		if (opt == '?')
-			return usage_error("there is no option '%s', or its value is missing.",
-					   refused_option(argv));
-		if (!take_option(&t, opt, optarg))
-			return usage_error("--%s does not take '%s'.", option_name(longs, opt),
-					   optarg);
-	}
+	if (done != OPTIONS_TAKEN)
+		return done;
 	status = capture__check(&t.capture, argc, argv);
 	if (status)
 		return status;
