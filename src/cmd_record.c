@@ -263,8 +263,13 @@ static enum status record(struct record_run *r)
 	err = err ? err : recorder__flush(r->recorder);
 	if (err)
 		return write_failed(r, err);
-	if (capture__start(&r->capture))
+	if (capture__start(&r->capture)) {
+		/* So that the same folder does for the command as it was meant. */
+		recorder__discard(r->recorder);
+		r->recorder = NULL;
+		rmdir(r->dir);
 		return STATUS_FAILED;
+	}
 	r->counted_at = r->flushed_at = r->capture.started;
 	r->on_terminal = isatty(STDERR_FILENO);
 	if (!r->capture.command && r->on_terminal)

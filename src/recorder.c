@@ -664,6 +664,13 @@ static void recorder__free(struct recorder *r)
 	free(r);
 }
 
+void recorder__discard(struct recorder *r)
+{
+	unlinkat(r->dir_fd, CTF_METADATA, 0);
+	unlinkat(r->dir_fd, CTF_INFO, 0);
+	recorder__free(r);
+}
+
 int recorder__close(struct recorder *r)
 {
 	int err;

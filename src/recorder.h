@@ -77,4 +77,7 @@ struct recorder_progress recorder__progress(const struct recorder *r);
 /* Flushes, syncs and closes. NULL is legal. Returns the first error of all, if any. */
 int recorder__close(struct recorder *r);
 
+/* Closes, and takes away what nothing was recorded into: the folder is empty again. */
+void recorder__discard(struct recorder *r);
+
 #endif
