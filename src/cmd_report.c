@@ -2,6 +2,7 @@
 /* mmuscope report: what a recording says. Needs no rights and nothing of this machine. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,14 +74,39 @@ static void help(FILE *out)
 	      out);
 }
 
+/* ---- signals ---- */
+
+static volatile sig_atomic_t stopped; /* by this signal */
+
+static void stop(int sig)
+{
+	stopped = sig;
+}
+
+/*
+ * While it is read the first one ends the reading, so that nothing is left in TMPDIR, and
+ * the second ends us: `handler` is stop(), and SIG_DFL behind it.
+ */
+static void set_signals(void (*handler)(int))
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	const struct sigaction action = { .sa_handler = handler, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction old;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (!sigaction(ends[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(ends[i], &action, NULL);
+}
+
 /* ---- reading ---- */
 
 static bool open_out(struct report_run *r)
 {
 	r->out = r->path ? open_output(r->path) : stdout;
 	if (!r->out) {
-		msg("cannot write %s: %s; name another file with --%s.", r->path, strerror(errno),
-		    r->timeline ? "perfetto" : "output");
+		if (!stopped)
+			msg("cannot write %s: %s; name another file with --%s.", r->path,
+			    strerror(errno), r->timeline ? "perfetto" : "output");
 		return false;
 	}
 	if (r->path)
@@ -111,13 +137,15 @@ static int add_sink(struct report_run *r)
 static int read_all(struct report_run *r)
 {
 	const struct mmuscope_record *rec;
-	int err;
+	int err = 0;
 
-	while ((err = recording__next(r->recording, &rec)) > 0) {
+	while (!stopped && (err = recording__next(r->recording, &rec)) > 0) {
 		err = history__add(&r->history, rec);
 		if (err)
 			return err;
 	}
+	if (stopped)
+		return -EINTR;
 	return err ? err : history__finish(&r->history);
 }
 
@@ -213,7 +241,12 @@ static enum status run(struct report_run *r)
 	err = add_sink(r);
 	err = err ? err : history__init(&r->history, recording__info(r->recording), &r->options);
 	err = err ? err : read_all(r);
+	recording__end_reading(r->recording);
+	if (!stopped)
+		set_signals(SIG_DFL);
 	err = err ? err : history__check(&r->history, recording__damage(r->recording), &r->result);
+	if (stopped)
+		return STATUS_FAILED;
 	if (err == -ENOMEM)
 		msg("cannot make the report: %s.", strerror(-err));
 	if (err && !r->perfetto)
@@ -367,9 +400,12 @@ int cmd_report(int argc, char **argv)
 	status = check_options(&r);
 	if (status)
 		return status;
+	set_signals(stop);
 	status = run(&r);
 	history__clear(&r.history);
 	folded__free(r.folded);
 	recording__close(r.recording);
+	if (stopped)
+		raise(stopped);
 	return status;
 }

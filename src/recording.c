@@ -78,6 +78,13 @@ int recording__next(struct recording *r, const struct mmuscope_record **rec)
 	return err;
 }
 
+void recording__end_reading(struct recording *r)
+{
+	recording_records__close(r->records);
+	r->records = NULL;
+	recording_files__remove_folders(&r->files);
+}
+
 const struct recording_damage *recording__damage(const struct recording *r)
 {
 	return &r->files.damage;

@@ -84,6 +84,9 @@ const struct recording_info *recording__info(const struct recording *r);
  */
 int recording__next(struct recording *r, const struct mmuscope_record **rec);
 
+/* Frees what only reading needs: nothing of it is left in TMPDIR. There is no next then. */
+void recording__end_reading(struct recording *r);
+
 /* Final once recording__next() has returned 0. */
 const struct recording_damage *recording__damage(const struct recording *r);
 

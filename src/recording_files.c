@@ -446,7 +446,7 @@ static void remove_folder(const char *folder)
 	rmdir(folder);
 }
 
-void recording_files__clear(struct recording_files *f)
+void recording_files__remove_folders(struct recording_files *f)
 {
 	for (size_t i = 0; i < f->folder_count; i++) {
 		if (f->temp)
@@ -455,12 +455,20 @@ void recording_files__clear(struct recording_files *f)
 	}
 	if (f->temp)
 		rmdir(f->temp);
+	free(f->folders);
+	free(f->temp);
+	f->folders = NULL;
+	f->folder_count = 0;
+	f->temp = NULL;
+}
+
+void recording_files__clear(struct recording_files *f)
+{
+	recording_files__remove_folders(f);
 	for (size_t i = 0; i < f->count; i++)
 		free(f->files[i].name);
 	if (f->dir_fd >= 0)
 		close(f->dir_fd);
-	free(f->folders);
 	free(f->files);
-	free(f->temp);
 	free(f->dir);
 }

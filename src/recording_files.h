@@ -51,6 +51,8 @@ int recording_files__each(const struct recording_files *f, const struct recordin
 int recording_files__make_folders(struct recording_files *f);
 
 /* Removes the temporary folder. */
+/* They are removed as far as they were made, by recording_files__clear() at the latest. */
+void recording_files__remove_folders(struct recording_files *f);
 void recording_files__clear(struct recording_files *f);
 
 #endif
