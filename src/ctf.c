@@ -376,7 +376,11 @@ bool ctf__valid(const union ctf_packet *packet)
 	    head->packet_size != CTF_PACKET * 8 || head->content_size > head->packet_size ||
 	    head->content_size < ctf__content(head->stream_id) * 8 || head->content_size % 8)
 		return false;
-	if (head->stream_id == CTF_CLASS_RECORDS && head->stream_instance_id != head->cpu_id)
+	if (head->stream_id == CTF_CLASS_RECORDS &&
+	    (head->stream_instance_id != head->cpu_id || head->cpu_id >= CTF_CPUS_MAX))
+		return false;
+	/* To libbabeltrace2 it means that there is none, and it aborts. */
+	if (head->packet_seq_num == ~0ULL || head->events_discarded == ~0ULL)
 		return false;
 	return head->crc32 == ctf__checksum(packet);
 }

@@ -25,6 +25,7 @@
 #define CTF_INFO "info"
 #define CTF_RECORDS "records_%u_%u"	/* CPU, number */
 #define CTF_METADATA_MAX 65536
+#define CTF_CPUS_MAX 65536	/* Linux has no more than 8192 */
 
 enum ctf_class {
 	CTF_CLASS_RECORDS,

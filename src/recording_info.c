@@ -150,7 +150,11 @@ static int take_stack(struct recording_told *told, json_t *o)
 
 static int take_drop(struct recording_told *told, json_t *o)
 {
-	struct recording_drop *d = realloc(told->drops, (told->drop_count + 1) * sizeof(*d));
+	struct recording_drop *d;
+
+	if (number_of(o, "cpu") >= CTF_CPUS_MAX)
+		return 0;
+	d = realloc(told->drops, (told->drop_count + 1) * sizeof(*d));
 
 	if (!d)
 		return -ENOMEM;
