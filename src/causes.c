@@ -97,10 +97,14 @@ static void drop_programs(struct cause_stack *s)
 	memmove(s->frames, s->frames + n, s->frame_count * sizeof(*s->frames));
 }
 
-/* A function that is watched itself calls its body through a trampoline without a name. */
+/*
+ * A function that is watched itself calls its body through a trampoline: without a name, or
+ * by the one that kallsyms has for those of ftrace (kprobes) or BPF.
+ */
 static bool is_detour(const struct cause_stack *stack, size_t i)
 {
-	return i + 1 < stack->frame_count && i && !strncmp(stack->frames[i], "0x", 2) &&
+	return i + 1 < stack->frame_count && i &&
+	       (is_program(stack->frames[i]) || !strcmp(stack->frames[i], "ftrace_trampoline")) &&
 	       !strcmp(stack->frames[i - 1], stack->frames[i + 1]);
 }
 
