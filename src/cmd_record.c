@@ -282,6 +282,7 @@ static enum status record(struct record_run *r)
 	if (err)
 		return write_failed(r, err);
 	err = recorder__flush(r->recorder);
+	filter__say_unknown(&r->filter, session__names(r->capture.session));
 	tell_result(r);
 	err = recorder__close(r->recorder) ?: err;
 	r->recorder = NULL;

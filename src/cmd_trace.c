@@ -179,6 +179,7 @@ static enum status trace(struct trace_run *t)
 		msg("the trace broke off: %s.", strerror(-err));
 	if (err && err != DONE)
 		return STATUS_FAILED;
+	filter__say_unknown(&t->filter, session__names(t->capture.session));
 	err = print_sums(t, &broken);
 	return err ? STATUS_FAILED : broken || t->told_lost ? STATUS_INCOMPLETE : STATUS_OK;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "msg.h"
 #include "record.h"
 #include "words.h"
 
@@ -89,6 +90,11 @@ static bool of_event(const struct filter *f, const struct mmuscope_record *r)
 	       (!f->phases || f->phases >> (r->phase & 31) & 1);
 }
 
+static bool is_of(const struct name_callback *c, const char *driver)
+{
+	return !strcmp(c->symbol, driver) || !strcmp(c->module, driver);
+}
+
 static bool of_driver(const struct filter *f, const struct mmuscope_record *r,
 		      const struct names *names)
 {
@@ -99,7 +105,7 @@ static bool of_driver(const struct filter *f, const struct mmuscope_record *r,
 	if (!f->driver)
 		return true;
 	c = names__callback(names, r->what);
-	return c && (!strcmp(c->symbol, f->driver) || !strcmp(c->module, f->driver));
+	return c && is_of(c, f->driver);
 }
 
 bool filter__record(const struct filter *f, const struct mmuscope_record *r,
@@ -166,4 +172,15 @@ bool filter__activity(const struct filter *f, const struct activity *a,
 	default:
 		return true;
 	}
+}
+
+void filter__say_unknown(const struct filter *f, const struct names *names)
+{
+	for (size_t i = 0; f->driver && i < names->callback_count; i++)
+		if (is_of(&names->callbacks[i], f->driver))
+			return;
+	if (f->driver)
+		msg("no callback or kernel module '%s' was met; 'mmuscope subscribers' lists who "
+		    "is told of invalidations.",
+		    f->driver);
 }

@@ -56,6 +56,12 @@ bool filter__record(const struct filter *f, const struct mmuscope_record *rec,
 bool filter__activity(const struct filter *f, const struct activity *a,
 		      const struct names *names);
 
+/*
+ * Says so where a driver was asked for and none of its callbacks is known: most often a
+ * slip of the pen.
+ */
+void filter__say_unknown(const struct filter *f, const struct names *names);
+
 /* Is anything asked that only the records of notifications and callbacks tell? */
 bool filter__needs_events(const struct filter *f);
 
