@@ -43,9 +43,9 @@ done <<< "$(sed -nE 's/^([a-z]+) = /\1 /p' <<< "$cases")"
 is "blocks: exit status" "$(cat "$tmp/patched/blocks.status")" 0
 is "blocks: the sums" "$(jq -rs '[.[] | select(.direction != "evict")] | "\(map(.asked) | add) \(map(.migrated) | add) \(map(.unmoved.busy) | add)"' \
 	"$tmp/patched/blocks.stdout")" "997 697 300"
-for name in $(sed -nE 's/^([a-z]+): .*/\1/p' <<< "$cases"); do
+while read -r name; do
 	jq -s . "$tmp/patched/$name.stdout" > "$tmp/$name.json"
 	json "$name: every page is accounted for" "$tmp/$name.json" \
 		'length > 0 and all(.[]; .asked == .migrated + ([.unmoved[]] | add))'
-done
+done < <(sed -nE 's/^([a-z]+): .*/\1/p' <<< "$cases")
 done_testing
