@@ -16,11 +16,6 @@
 #include "kernel_info.h"
 #include "watched.h"
 
-/* What `record` takes unless it is asked for more. */
-#define RECORD_EACH                                                                         \
-	(1 << RECORD_NOTIFICATION | 1 << RECORD_CALLBACK | 1 << RECORD_FAULT |              \
-	 1 << RECORD_MIGRATION | 1 << RECORD_PAGES)
-
 enum watcher_kind { WATCH_NOTHING, WATCH_FLOOR, WATCH_SESSION, WATCH_BPFTRACE };
 
 struct watcher {
@@ -79,11 +74,11 @@ static const struct watcher watchers[] = {
 	{ .name = "record -- COMMAND",
 	  .tells = "as stat -- COMMAND, and each notification and callback by itself",
 	  .kind = WATCH_SESSION,
-	  .session = { .scope = SCOPE_PROCESS, .latency = true, .records = RECORD_EACH } },
+	  .session = { .scope = SCOPE_PROCESS, .latency = true, .records = SESSION_RECORDS } },
 	{ .name = "record --no-latency -- COMMAND",
 	  .tells = "as stat --no-latency, and each notification and callback by itself",
 	  .kind = WATCH_SESSION,
-	  .session = { .scope = SCOPE_PROCESS, .records = RECORD_EACH } },
+	  .session = { .scope = SCOPE_PROCESS, .records = SESSION_RECORDS } },
 	{ .name = "bpftrace count, kfunc",
 	  .tells = "event",
 	  .kind = WATCH_BPFTRACE,

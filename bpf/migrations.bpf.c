@@ -253,7 +253,7 @@ int BPF_PROG(setup_enter, struct migrate_vma *args)
 	if (recorded(RECORD_MIGRATION)) {
 		f->from = args->start;
 		f->to = args->end;
-		if (cfg.record_stacks)
+		if (recorded(RECORD_STACK))
 			f->stack = stack_id(ctx);
 	}
 	f->phase = PHASE_SETUP;

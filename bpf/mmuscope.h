@@ -314,7 +314,7 @@ struct mmuscope_config {
 	__u8 direct;		/* MMUSCOPE_DIRECT_*; only with SCOPE_PROCESS */
 	__u8 stack_memo;	/* 5.15+: bpf_task_pt_regs(); and `slots` */
 	__u8 record_shift;	/* slots of each CPU's ring of records: 1 << record_shift */
-	__u8 record_stacks;
+	__u8 pad;
 	__u32 cpus;		/* possible CPUs */
 	__u32 cause_every;	/* the stack of one in so many notifications; 0: of none */
 	__u32 records;		/* the kinds of records that are sent: 1 << kind */

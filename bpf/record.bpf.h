@@ -98,7 +98,7 @@ struct recorded_range {
 	u64 ns;
 	u64 from, to;
 	u64 what;
-	u64 took;		/* NO_ROOM: not known */
+	u64 took;
 	u64 start;
 	u32 tgid;
 	u32 migration;

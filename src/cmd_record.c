@@ -87,12 +87,12 @@ static json_t *make_about(const struct record_run *r, const struct report *repor
 
 static struct report make_report(struct record_run *r, const struct snapshot *snap)
 {
-	struct report report = capture__report(&r->capture, snap, 0);
+	const struct capture *c = &r->capture;
+	struct report report = capture__report(c, snap, (c->stopped ? c->stopped : capture__now()) -
+								c->started);
 
 	report.causes = r->stacks ? &r->causes : NULL;
 	report.stacks = &r->causes;
-	report.duration_ns = (r->capture.stopped ? r->capture.stopped : capture__now()) -
-			     r->capture.started;
 	return report;
 }
 
@@ -121,11 +121,9 @@ static int write_counters(struct record_run *r, bool last, bool *broken)
 
 static int write_lost(struct record_run *r)
 {
-	__u64 lost[RECORD_KINDS], sum = 0;
+	__u64 lost[RECORD_KINDS];
+	__u64 sum = session__lost_records(r->capture.session, lost, r->lost_by_cpu);
 
-	session__lost_records(r->capture.session, lost, r->lost_by_cpu);
-	for (int k = 0; k < RECORD_KINDS; k++)
-		sum += lost[k];
 	if (sum == r->told_lost)
 		return 0;
 	if (r->on_terminal)
@@ -297,8 +295,7 @@ static enum status run(struct record_run *r)
 	enum status status;
 	int err = 0;
 
-	so->records = 1 << RECORD_NOTIFICATION | 1 << RECORD_CALLBACK | 1 << RECORD_FAULT |
-		      1 << RECORD_MIGRATION | 1 << RECORD_PAGES;
+	so->records = SESSION_RECORDS;
 	r->capture.interval_ms = TICK_MS;
 	if (r->stacks) {
 		so->records |= 1 << RECORD_STACK;

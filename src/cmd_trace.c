@@ -63,11 +63,9 @@ static void help(FILE *out)
 /* Says at once that records were lost; the counters are whole. */
 static void tell_lost(struct trace_run *t)
 {
-	__u64 lost[RECORD_KINDS], sum = 0;
+	__u64 lost[RECORD_KINDS];
+	__u64 sum = session__lost_records(t->capture.session, lost, NULL);
 
-	session__lost_records(t->capture.session, lost, NULL);
-	for (int k = 0; k < RECORD_KINDS; k++)
-		sum += lost[k];
 	if (sum == t->told_lost)
 		return;
 	msg("%ju records were lost, the ring is full: name a larger --ring-size, or less to trace.",

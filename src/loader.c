@@ -102,7 +102,8 @@ bool loader__has_struct(const char *name)
 	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
 }
 
-bool loader__has_fetch(void)
+/* Has the kernel atomics that give the old value back? 5.12 */
+static bool has_fetch(void)
 {
 	/* It is of the same release, and in BTF. */
 	return loader__has_enum("bpf_func_id", "BPF_FUNC_check_mtu");
@@ -143,7 +144,7 @@ int loader__open(struct bpf_object_skeleton *skeleton)
 	char *elf;
 	int err;
 
-	if (loader__has_fetch())
+	if (has_fetch())
 		return bpf_object__open_skeleton(skeleton, NULL);
 	elf = malloc(skeleton->data_sz);
 	if (!elf)

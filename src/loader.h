@@ -25,9 +25,6 @@ int loader__failed(int err);
 struct bpf_object_skeleton;
 int loader__open(struct bpf_object_skeleton *skeleton);
 
-/* Has it such atomics? 5.12 */
-bool loader__has_fetch(void);
-
 /* Does this kernel's BTF have the value in the enum? */
 bool loader__has_enum(const char *type, const char *value);
 

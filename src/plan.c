@@ -242,15 +242,32 @@ static void read_btf(struct symbol_facts *facts, const struct plan *plan)
 	btf__free(btf);
 }
 
-unsigned long long symbol_address(const char *symbol, const char *module)
+void symbol_addresses(const char *const *symbols, size_t n, const char *module,
+		      unsigned long long *out)
 {
-	struct symbol_facts facts = { .module_loaded = true };
+	struct symbol_facts *facts = calloc(n, sizeof(*facts));
 	struct plan plan = {};
 
-	if (plan__add(&plan, "", symbol, module))
-		scan_symbols("/proc/kallsyms", 2, &plan, &facts, hit_kallsyms);
+	memset(out, 0, n * sizeof(*out));
+	for (size_t i = 0; facts && i < n; i++) {
+		facts[i].module_loaded = true;
+		if (!plan__add(&plan, "", symbols[i], module))
+			break;
+	}
+	if (facts && plan.count == n)
+		scan_symbols("/proc/kallsyms", 2, &plan, facts, hit_kallsyms);
+	for (size_t i = 0; facts && i < n; i++)
+		out[i] = facts[i].address;
 	plan__clear(&plan);
-	return facts.address;
+	free(facts);
+}
+
+unsigned long long symbol_address(const char *symbol, const char *module)
+{
+	unsigned long long address;
+
+	symbol_addresses(&symbol, 1, module, &address);
+	return address;
 }
 
 void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, bool addresses)

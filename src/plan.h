@@ -85,6 +85,13 @@ void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, boo
  */
 struct btf *kernel_btf(void);
 
+/*
+ * The addresses of symbols of the kernel ("" or NULL) or of a module, in one pass over
+ * /proc/kallsyms; 0: hidden, not there, or no memory.
+ */
+void symbol_addresses(const char *const *symbols, size_t n, const char *module,
+		      unsigned long long *out);
+
 /* The address of a function of the kernel ("") or of a module; 0: hidden, or not there. */
 unsigned long long symbol_address(const char *symbol, const char *module);
 

@@ -92,8 +92,10 @@ long session__take_records(struct session *s, session_record_fn take, void *ctx)
 	return sum;
 }
 
-void session__lost_records(const struct session *s, __u64 lost[RECORD_KINDS], __u64 *by_cpu)
+__u64 session__lost_records(const struct session *s, __u64 lost[RECORD_KINDS], __u64 *by_cpu)
 {
+	__u64 all = 0;
+
 	memset(lost, 0, RECORD_KINDS * sizeof(*lost));
 	for (unsigned int cpu = 0; cpu < s->cpus; cpu++) {
 		__u64 sum = 0;
@@ -106,7 +108,9 @@ void session__lost_records(const struct session *s, __u64 lost[RECORD_KINDS], __
 		}
 		if (by_cpu)
 			by_cpu[cpu] = sum;
+		all += sum;
 	}
+	return all;
 }
 
 unsigned int session__cpus(const struct session *s)

@@ -202,7 +202,6 @@ int session__open(struct session **out, const struct session_options *options)
 		.window_limit = options->window_limit_ns,
 		.records = options->records,
 		.record_shift = record_shift(options),
-		.record_stacks = options->records >> RECORD_STACK & 1,
 	};
 	s->config.stack_memo = takes_stacks(s) && s->config.slots &&
 			       loader__has_enum("bpf_func_id", "BPF_FUNC_task_pt_regs");
@@ -395,13 +394,14 @@ static bool in_kernel_btf(const char *function)
 /* Where the kernel keeps the direct map and its struct pages, see bpf/fate.bpf.h. */
 static void find_page_tables(struct mmuscope_config *config)
 {
+	static const char *const symbols[] = { "_text", "page_offset_base", "vmemmap_base" };
+	unsigned long long address[3];
 	char line[4096];
 	FILE *f = fopen("/proc/cpuinfo", "re");
 
-	config->page_offset_at = symbol_address("_text", NULL) ?
-					 symbol_address("page_offset_base", NULL) :
-					 ~0ULL;
-	config->vmemmap_at = symbol_address("vmemmap_base", NULL);
+	symbol_addresses(symbols, 3, NULL, address);
+	config->page_offset_at = address[0] ? address[1] : ~0ULL;
+	config->vmemmap_at = address[2];
 	/* The kernel clears the flag where it does not use it. */
 	while (f && !config->la57 && fgets(line, sizeof(line), f))
 		config->la57 = !strncmp(line, "flags", 5) && strstr(line, " la57");

@@ -110,8 +110,13 @@ int session__poll_fd(const struct session *s);
 typedef int (*session_record_fn)(void *ctx, unsigned int cpu, const struct mmuscope_record *rec);
 long session__take_records(struct session *s, session_record_fn take, void *ctx);
 
-/* Records for which there was no room since loading; by_cpu[cpus] may be NULL. */
-void session__lost_records(const struct session *s, __u64 lost[RECORD_KINDS], __u64 *by_cpu);
+/* Records for which there was no room since loading: how many. by_cpu[cpus] may be NULL. */
+__u64 session__lost_records(const struct session *s, __u64 lost[RECORD_KINDS], __u64 *by_cpu);
+
+/* What `record` takes unless it is asked for more: options.records. */
+#define SESSION_RECORDS                                                                     \
+	(1U << RECORD_NOTIFICATION | 1U << RECORD_CALLBACK | 1U << RECORD_FAULT |           \
+	 1U << RECORD_MIGRATION | 1U << RECORD_PAGES)
 
 /* Possible CPUs. */
 unsigned int session__cpus(const struct session *s);
