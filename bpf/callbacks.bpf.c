@@ -408,6 +408,24 @@ outcome_unentered(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq,
 	return OUTCOME_PERFORMED;
 }
 
+/* The record of a callback that has left. */
+static __always_inline void record_left(struct mmuscope_cpu *c, struct process *p,
+					struct callback_event *e, u32 phase, u8 flags,
+					const struct migration_frame *m, const bool direct,
+					const bool target)
+{
+	if (target) {
+		p->tgid = cfg.tgid;
+		p->start = 0;
+	}
+	if (!framed(direct)) {
+		e->time = 0;
+		flags |= RECORD_UNTIMED;
+	}
+	record_callback(c, e, p->start, key_word(p, ROW_CALLBACK, e->event, phase, flags),
+			callback_id, migration_id(m));
+}
+
 static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 					  const struct mmu_notifier_range *range, u64 cur_seq,
 					  bool failed, u64 finish, const enum kind kind,
@@ -484,18 +502,8 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 		return 0;
 	if (target || cfg.latency)
 		add_latency(row, now - entered.ns);
-	if (!recorded(RECORD_CALLBACK))
-		return 0;
-	if (target) {
-		p.tgid = cfg.tgid;
-		p.start = 0;
-	}
-	if (!framed(direct)) {
-		e.time = 0;
-		flags |= RECORD_UNTIMED;
-	}
-	record_callback(c, &e, p.start, key_word(&p, ROW_CALLBACK, event, phase, flags), callback_id,
-			migration_id(m));
+	if (recorded(RECORD_CALLBACK))
+		record_left(c, &p, &e, phase, flags, m, direct, target);
 	return 0;
 }
 

@@ -161,7 +161,7 @@ static __always_inline void frame_pop(struct task_state *st)
 	__sync_fetch_and_add(&control.migrations_open, -1);
 }
 
-/* Sends its record. Once in the object: two migrations in a row end here at their setup. */
+/* Sends its record. */
 static __noinline int frame_record(struct task_state *st, u64 now, u32 flags)
 {
 	u32 cpu = bpf_get_smp_processor_id(), n, parent = 0;
@@ -327,10 +327,11 @@ int BPF_PROG(finalize_leave, struct migrate_vma *args)
 {
 	struct task_state *st = task_state(false);
 	struct migration_frame *f = frame_find(st, (u64)args);
-	u64 now = bpf_ktime_get_ns();
+	u64 now;
 
 	if (!f)
 		return 0;
+	now = bpf_ktime_get_ns();
 	total_add(TOTAL_FINALIZES, 1);
 	frame_vma_fates(f, args, true, now);
 	frame_complete(st, f, now);
@@ -408,10 +409,11 @@ int BPF_PROG(evict_finalize_leave, unsigned long *src_pfns, unsigned long *dst_p
 {
 	struct task_state *st = task_state(false);
 	struct migration_frame *f = frame_find(st, (u64)src_pfns);
-	u64 now = bpf_ktime_get_ns();
+	u64 now;
 
 	if (!f)
 		return 0;
+	now = bpf_ktime_get_ns();
 	f->migrated = count_migrating((u64)src_pfns, npages, 1, &f->compound);
 	total_add(TOTAL_EVICTS_FINALIZED, 1);
 	frame_evict_fates(f, (u64)src_pfns, (u64)dst_pfns, npages, now);
