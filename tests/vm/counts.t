@@ -85,6 +85,9 @@ check() {
 
 	json "$name: all $iterations iterations as computed" "$file" \
 		".results[$i].samples | length == $iterations and all(.[]; .ours == \$e)" --argjson e "$expected"
+	jq -r --argjson e "$expected" ".results[$i].samples[] | select(.ours != \$e) | .iteration as \$n
+		| .ours | to_entries[] | select(.value != \$e[.key])
+		| \"iteration \\(\$n): \\(.key) is \\(.value), not \\(\$e[.key])\"" "$file" 2>&1 | head -n 20 | comment
 	json "$name: the driver's ledger in all iterations" "$file" \
 		".results[$i].samples | all(.[]; (.driver | map_values(del(.call))) == \$l)" --argjson l "$ledger"
 	json "$name: the rows' sums are the samples'" "$file" ".results[$i].stat as \$s
