@@ -48,33 +48,6 @@ PER_CALLBACK u32 callback_owner = OWNER_OF_MIGRATION;	/* enum mmuscope_owner_rea
 PER_CALLBACK u32 callback_no_sequence = 0;	/* an interval notifier that does not set it */
 PER_CALLBACK bool callback_second_pass = false;	/* it is watched */
 
-/* 0, and 1 + log2 of the other bytes. */
-#define LOG2_4(n) n, n, n, n
-#define LOG2_16(n) LOG2_4(n), LOG2_4(n), LOG2_4(n), LOG2_4(n)
-#define LOG2_64(n) LOG2_16(n), LOG2_16(n), LOG2_16(n), LOG2_16(n)
-static const volatile u8 log2_of_byte[256] = {
-	0, 1, 2, 2, LOG2_4(3), LOG2_4(4), LOG2_4(4), LOG2_16(5), LOG2_16(6), LOG2_16(6),
-	LOG2_64(7), LOG2_64(8), LOG2_64(8),
-};
-
-/* A table of bytes: half the instructions of a search by halves. */
-static __always_inline u32 log2_bucket(u64 ns)
-{
-	u32 shift = 0, b;
-
-	if (ns >> 8) {
-		shift = 8;
-		barrier();
-		if (ns >> 16) {
-			shift = ns >> 24 ? 24 : 16;
-			if (ns >> 32)
-				return MMUSCOPE_BUCKETS - 1;
-		}
-	}
-	b = shift + log2_of_byte[(ns >> shift) & 0xff];
-	return b < MMUSCOPE_BUCKETS ? b : MMUSCOPE_BUCKETS - 1;
-}
-
 static __always_inline struct callback_frame *frame_push(struct task_state *st, u64 mni, u64 range)
 {
 	struct callback_frame *f;
@@ -126,8 +99,9 @@ static __always_inline struct callback_frame *frame_pop(struct task_state *st, u
  * the CPU that they entered on with no other in between, so the first one takes
  * the CPU's slot, whoever finds it taken goes to the task's storage, and
  * whoever leaves elsewhere looks for its slot. A slot is cleared by its own
- * task only, so none is ever stale. On a preemptible kernel one handler could
- * interrupt another between looking and taking: no slots there (cfg.slots).
+ * task only, so none is ever stale. On a preemptible kernel a handler may interrupt
+ * another one between looking and taking, which takes a compare-and-swap then; a handler
+ * never interrupts itself (__bpf_prog_enter(), 5.12).
  *
  * A kretprobe knows no arguments, a callback that met another invalidation needs
  * more than a slot has: both use the storage.
@@ -177,13 +151,21 @@ static __always_inline u64 current_task(void)
 	return cfg.task_storage ? (u64)bpf_get_current_task_btf() : bpf_get_current_task();
 }
 
+static __always_inline bool slot_claim(struct mmuscope_callback_slot *slot, u64 range)
+{
+	if (slot->range)
+		return false;
+	if (cfg.preemptible)
+		return !__sync_val_compare_and_swap(&slot->range, 0, range);
+	slot->range = range;
+	return true;
+}
+
 /* Which kind of subscription a handler is for. */
 enum kind { INTERVAL, NOTIFIER, TWO_PASS };
 
-static __always_inline int slot_fill(struct mmuscope_cpu *c,
-				     const struct mmu_notifier_range *range)
+static __always_inline int slot_fill(struct mmuscope_cpu *c)
 {
-	c->slot.range = (u64)range;
 	/* Last, so that our own work above is not in the latency. */
 	c->slot.entry_ns = bpf_ktime_get_ns();
 	return 0;
@@ -194,11 +176,10 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 					  u64 finish, const enum kind kind, const bool direct,
 					  const bool target)
 {
-	u32 cpu = bpf_get_smp_processor_id();
 	struct callback_frame *f;
 	struct mmuscope_cpu *c;
 	struct mm_struct *mm;
-	u32 contended = 0;
+	u32 cpu, contended = 0;
 	bool met = false, watched;
 	struct process p;
 
@@ -207,16 +188,17 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 	mm = READ(direct, range, mm);
 	if (target ? !is_target(mm) : !find_process(&p, mm))
 		return 0;
+	cpu = bpf_get_smp_processor_id();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
 	cpu_add(c, TOTAL_CALLBACK_ENTRIES, 1);
 	watched = work_watched();
 	if (watched) {
-		if (may_use_slot(direct) && !c->slot.range) {
+		if (may_use_slot(direct) && slot_claim(&c->slot, (u64)range)) {
 			c->slot.task = current_task();
 			c->slot.work = WORK_NOT_CALLED;
-			return slot_fill(c, range);
+			return slot_fill(c);
 		}
 	} else {
 		if (kind != NOTIFIER) {
@@ -224,11 +206,10 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 			barrier();
 			met = met_another(mni, cur_seq, mm, direct);
 		}
-		if (!met && may_use_slot(direct) && !c->slot.range) {
-			c->slot.task = 0;
+		if (!met && may_use_slot(direct) && slot_claim(&c->slot, (u64)range)) {
 			c->slot.work = WORK_UNWATCHED;
 			c->slot.contended = contended;
-			return slot_fill(c, range);
+			return slot_fill(c);
 		}
 	}
 	f = frame_push(task_state(true), (u64)mni, (u64)range);
@@ -277,6 +258,9 @@ static __always_inline void slot_take(struct mmuscope_cpu *c, struct entered *e)
 	e->ns = c->slot.entry_ns;
 	e->work = c->slot.work;
 	e->contended = c->slot.contended;
+	/* No task's while nobody has it: see mark_worked(). */
+	c->slot.task = 0;
+	barrier();
 	c->slot.range = 0;
 }
 
@@ -315,16 +299,6 @@ outcome_of(bool failed, struct mmu_interval_notifier *mni, u64 cur_seq, u32 even
 	if (meanwhile(e) && may_decline(callback_declines, event))
 		return OUTCOME_UNDETERMINED;
 	return OUTCOME_PERFORMED;
-}
-
-static __always_inline void add_latency(struct mmuscope_callback_row *row, u64 ns)
-{
-	row->latency_sum += ns;
-	if (ns > row->latency_max)
-		row->latency_max = ns;
-	if (~ns > row->latency_min)
-		row->latency_min = ~ns;
-	(*SLOT(row->bucket, log2_bucket(ns)))++;
 }
 
 /* Is there a second pass, which will add the time of both? */
@@ -431,7 +405,7 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 					  bool failed, u64 finish, const enum kind kind,
 					  const bool direct, const bool target)
 {
-	u32 cpu = bpf_get_smp_processor_id(), event, phase = PHASE_OUTSIDE;
+	u32 cpu, event, phase = PHASE_OUTSIDE;
 	struct mmuscope_callback_row *row;
 	struct migration_frame *m = NULL;
 	enum mmuscope_outcome outcome;
@@ -442,20 +416,25 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	u64 now = 0, avoidable;
 	u8 flags;
 
-	if (target || framed(direct) ? !control.generation : !control.enabled)
+	if (target || framed(direct) ? !control.leaving : !control.enabled)
 		return 0;
-	if (target || cfg.latency || RECORDING)
+	if (!target && (cfg.latency || RECORDING))
 		now = bpf_ktime_get_ns();
+	cpu = bpf_get_smp_processor_id();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
 	if (target) {
-		/* A slot that is ours was in scope; only others need the question. */
+		/* A slot that is ours was in scope; only others need the question, and no clock. */
 		if (slot_is(&c->slot, (u64)range)) {
+			now = bpf_ktime_get_ns();
 			slot_take(c, &entered);
-		} else if (!is_target(range->mm) ||
-			   !take_entered(c, &mni, &range, &cur_seq, &finish, &entered, direct)) {
-			return 0;
+		} else {
+			if (!is_target(range->mm))
+				return 0;
+			now = bpf_ktime_get_ns();
+			if (!take_entered(c, &mni, &range, &cur_seq, &finish, &entered, direct))
+				return 0;
 		}
 	} else {
 		/* Where the arguments are known, others leave before the search for an entry. */
@@ -512,7 +491,7 @@ static __always_inline int second_pass_enter(u64 finish, const bool direct)
 {
 	struct second_pass *s;
 
-	if (!control.generation)
+	if (!control.leaving)
 		return 0;
 	s = bpf_map_lookup_elem(&second_passes, &finish);
 	if (!s)
@@ -551,7 +530,7 @@ static __always_inline int second_pass_leave(u64 finish, const bool direct)
 	struct second_pass *s;
 	struct process p;
 
-	if (!control.generation)
+	if (!control.leaving)
 		return 0;
 	if (!direct) {
 		f = frame_pop(task_state(false), 0);
@@ -730,7 +709,7 @@ static __always_inline int mark_worked(void)
 	struct mmuscope_cpu *c;
 	u64 task;
 
-	if (!control.generation)
+	if (!control.leaving)
 		return 0;
 	c = this_cpu();
 	task = current_task();

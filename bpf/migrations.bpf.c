@@ -38,11 +38,32 @@ struct counts_map {
 
 struct counts_map counts SEC(".maps");
 
+/*
+ * Most migrations take all that they collected, and no huge page: two or three
+ * instructions an entry tell. How many entries from the first on are such, whole eights:
+ * all that there are, or 0.
+ */
+static __always_inline u64 count_whole(const struct count *ctx, u64 n)
+{
+	u64 all = MIGRATE_PFN_MIGRATE, any = 0;
+
+	for (u32 i = 0; i < BLOCK; i += 8) {
+		const u64 *b = &ctx->block[i];
+
+		if (i + 8 > n)
+			break;
+		all &= b[0] & b[1] & b[2] & b[3] & b[4] & b[5] & b[6] & b[7];
+		if (has_compound())
+			any |= b[0] | b[1] | b[2] | b[3] | b[4] | b[5] | b[6] | b[7];
+	}
+	return all && !(any & MIGRATE_PFN_COMPOUND) ? n & ~7ULL : 0;
+}
+
 /* Counts the entries with MIGRATE_PFN_MIGRATE in the next block. Returns 1 at the end. */
 __noinline __weak int count_block(u32 slot)
 {
 	struct count *ctx = bpf_map_lookup_elem(&counts, &slot);
-	u64 n, found = 0, compound = 0;
+	u64 n, whole, found = 0, compound = 0;
 
 	if (!ctx)
 		return 1;
@@ -53,13 +74,17 @@ __noinline __weak int count_block(u32 slot)
 		total_add(LOST_PAGES, n);
 		n = ctx->left;
 	} else {
+		whole = count_whole(ctx, n);
 		for (u32 i = 0; i < BLOCK; i++) {
-			if (i >= n)
+			const u64 *entry = SLOT(ctx->block, whole + i);
+
+			if (whole + i >= n)
 				break;
-			found += ctx->block[i] >> 1 & 1;
+			found += *entry >> 1 & 1;
 			if (has_compound())
-				compound += ctx->block[i] >> 4 & ctx->block[i] >> 1 & 1;
+				compound += *entry >> 4 & *entry >> 1 & 1;
 		}
+		found += whole;
 	}
 	ctx->array += n * sizeof(u64);
 	ctx->left -= n;
@@ -135,7 +160,7 @@ static __always_inline struct migration_frame *frame_find(struct task_state *st,
 	struct migration_frame *f;
 	u32 n;
 
-	if (!st || !control.generation)
+	if (!st || !control.leaving)
 		return NULL;
 	n = st->migrations;
 	for (int i = 0; i < MIGRATION_DEPTH && n; i++, n--) {

@@ -310,11 +310,11 @@ struct mmuscope_config {
 	__u8 latency;
 	__u8 paired;		/* an end or exit counts only if its start was counted */
 	__u8 task_storage;	/* 5.11+: task storage and bpf_get_current_task_btf() */
-	__u8 slots;		/* no program is preempted: a CPU's slot may hold a frame */
+	__u8 slots;		/* a CPU's slot may hold a frame */
+	__u8 preemptible;	/* a program may interrupt another on its CPU, not itself */
 	__u8 direct;		/* MMUSCOPE_DIRECT_*; only with SCOPE_PROCESS */
-	__u8 stack_memo;	/* 5.15+: bpf_task_pt_regs(); and `slots` */
+	__u8 stack_memo;	/* 5.15+: bpf_task_pt_regs() */
 	__u8 record_shift;	/* slots of each CPU's ring of records: 1 << record_shift */
-	__u8 pad;
 	__u32 cpus;		/* possible CPUs */
 	__u32 cause_every;	/* the stack of one in so many notifications; 0: of none */
 	__u32 records;		/* the kinds of records that are sent: 1 << kind */
@@ -340,7 +340,8 @@ struct mmuscope_control {
 	__u32 registry_inserting; /* insertions that have begun and not ended */
 	__u32 armed;		/* written by user space: who subscribes now is walked */
 	__u32 timed;		/* written by user space: notification_enter is attached */
-	__u32 pad0;
+	__u32 leaving;		/* written by user space: enabled, or what was counted as begun
+				 * then may still end */
 	__u64 pad[2];
 	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
 	__u64 pad2[7];

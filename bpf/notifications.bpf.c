@@ -59,10 +59,10 @@ static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64
 		row->count[NOTIFICATION_FAILED]++;
 }
 
-/* ---- records ---- */
+/* ---- how long a notification takes ---- */
 
 /*
- * When a notification began, where that is taken: in the CPU's slot, as callbacks have
+ * When it began, where that is taken: in the CPU's slot, as callbacks have
  * one (callbacks.bpf.c), else in the task's storage. They hardly nest; of those that
  * do in one task the outer one's time is not known.
  */
@@ -122,6 +122,8 @@ static __always_inline u64 start_took(struct mmuscope_cpu *c, u64 range, u64 now
 	return ns ? now - ns : NO_ROOM;
 }
 
+/* ---- records ---- */
+
 /* `word`: the row's key word, and the record's flags in its last byte; `fold`: walk_registry(). */
 static __always_inline void record_notification(struct mmuscope_cpu *c,
 						const struct mmu_notifier_range *range, u64 now,
@@ -155,35 +157,34 @@ static __always_inline void record_notification(struct mmuscope_cpu *c,
 	record_commit(c, r, 1, position);
 }
 
+/* Does the program see the callbacks by walking the registry, each time? */
+enum walking { WALK_IF_ASKED, WALK, WALK_TIMED };
+
 /*
- * At the exit, where it is known whether the start failed. The callbacks have
- * run by then, but nothing they do changes the task's phase. `target` as in
- * callbacks.bpf.c. The stack needs `ctx` to the end, so programs that look at no
+ * Counts one that is in scope, at its exit, where it is known whether the start failed.
+ * The callbacks have run by then, but nothing they do changes the task's phase. `target`
+ * as in callbacks.bpf.c. The stack needs `ctx` to the end, so programs that look at no
  * causes or windows are apart: they would pay for the register.
  */
-static __always_inline int start_left(void *ctx, const struct mmu_notifier_range *range, int ret,
-				      const bool target, const bool count, const bool cause,
-				      const bool windows)
+static __always_inline int start_count(void *ctx, const struct mmu_notifier_range *range, int ret,
+				       struct process p, const bool target,
+				       const enum walking walking, const bool cause,
+				       const bool windows)
 {
 	struct migration_frame *m = NULL;
 	u32 cpu, event, phase = PHASE_OUTSIDE, fold = 0;
 	struct mmuscope_row *row;
 	struct mmuscope_cpu *c;
-	struct mm_struct *mm;
-	u64 start, end, now = 0;
-	struct process p;
+	u64 start, end, now = 0, took = NO_ROOM;
 
-	if (!control.enabled)
-		return 0;
-	mm = range->mm;
-	if (target ? !is_target(mm) : !find_process(&p, mm))
-		return 0;
 	cpu = bpf_get_smp_processor_id();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
 	if (!c)
 		return 0;
-	if (RECORDING)
+	if (RECORDING || walking == WALK_TIMED)
 		now = bpf_ktime_get_ns();
+	if (walking == WALK_TIMED)
+		took = start_took(c, (u64)range, now);
 	if (!target && !windows && cfg.paired) {
 		struct task_state *st = task_state(true);
 
@@ -216,8 +217,9 @@ static __always_inline int start_left(void *ctx, const struct mmu_notifier_range
 	}
 	if (cause)
 		cause_count(ctx, c, &p, event, phase, start, end, now);
-	if ((count || control.registry) && !ret)
-		fold = walk_registry(c, &p, range, mm, start, end, event, phase, m, now, target);
+	if ((walking || control.registry) && !ret)
+		fold = walk_registry(c, &p, range, range->mm, start, end, event, phase, m, now, took,
+				     target);
 	if (row && recorded(RECORD_NOTIFICATION))
 		record_notification(c, range, now, p.start,
 				    key_word(&p, ROW_NOTIFICATION, event, phase,
@@ -226,6 +228,19 @@ static __always_inline int start_left(void *ctx, const struct mmu_notifier_range
 	if (windows && !ret)
 		window_opened(ctx, range, &p, phase);
 	return 0;
+}
+
+static __always_inline int start_left(void *ctx, const struct mmu_notifier_range *range, int ret,
+				      const bool target, const enum walking walking,
+				      const bool cause, const bool windows)
+{
+	struct process p;
+
+	if (!control.enabled)
+		return 0;
+	if (target ? !is_target(range->mm) : !find_process(&p, range->mm))
+		return 0;
+	return start_count(ctx, range, ret, p, target, walking, cause, windows);
 }
 
 /* Where the notification's time is taken; its callbacks may have no probes. */
@@ -244,50 +259,80 @@ int BPF_PROG(notification_enter, struct mmu_notifier_range *range)
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_start, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, false, false, false, false);
+	return start_left(ctx, range, ret, false, WALK_IF_ASKED, false, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_start, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, true, false, false, false);
+	return start_left(ctx, range, ret, true, WALK_IF_ASKED, false, false);
 }
 
-/* --no-latency for one process: the one program that its notifications cost. */
+static __noinline int count_target(const struct mmu_notifier_range *range, int ret)
+{
+	const struct process none = {};
+
+	if (!control.target_mm && !is_target_slow(range->mm))
+		return 0;
+	return start_count(NULL, range, ret, none, true, WALK, false, false);
+}
+
+/*
+ * --no-latency for one process: the one program that its notifications cost. What is not
+ * counted pays for no register that counting needs.
+ */
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_count, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, true, true, false, false);
+	if (!control.enabled)
+		return 0;
+	/* As is_target(), but without a call. */
+	if (control.target_mm && (u64)range->mm != control.target_mm)
+		return 0;
+	return count_target(range, ret);
+}
+
+/* The walk alone, and the notification's time for its callback's: `stat --via registry`. */
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(target_timed, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(ctx, range, ret, true, WALK_TIMED, false, false);
+}
+
+SEC("?fexit/__mmu_notifier_invalidate_range_start")
+int BPF_PROG(notification_timed, struct mmu_notifier_range *range, int ret)
+{
+	return start_left(ctx, range, ret, false, WALK_TIMED, false, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_cause, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, false, false, true, false);
+	return start_left(ctx, range, ret, false, WALK_IF_ASKED, true, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_cause, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, true, false, true, false);
+	return start_left(ctx, range, ret, true, WALK_IF_ASKED, true, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_count_cause, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, true, true, true, false);
+	return start_left(ctx, range, ret, true, WALK, true, false);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_windows, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, false, false, false, true);
+	return start_left(ctx, range, ret, false, WALK_IF_ASKED, false, true);
 }
 
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(notification_windows_cause, struct mmu_notifier_range *range, int ret)
 {
-	return start_left(ctx, range, ret, false, false, true, true);
+	return start_left(ctx, range, ret, false, WALK_IF_ASKED, true, true);
 }
 
 SEC("?fentry/__mmu_notifier_invalidate_range_end")

@@ -35,7 +35,7 @@ static __always_inline u64 ring_take(struct mmuscope_record_ring *r, u32 slots)
 {
 	u64 head = r->head, limit = *(volatile u64 *)&r->limit;
 
-	if (cfg.slots) {
+	if (!cfg.preemptible) {
 		if (head + slots > limit)
 			return NO_ROOM;
 		r->head = head + slots;

@@ -47,6 +47,9 @@ struct walk {
 	u32 epoch;
 	u32 slot;		/* enum walk_slot */
 	u32 depth;
+	u32 called;		/* callbacks of this notification, those with probes too */
+	u32 avoidable;		/* the last one that was counted was */
+	u64 what;		/* its; NO_ROOM: none was */
 	u8 node[NODE_BYTES];
 	u64 stack[WALK_STACK];
 };
@@ -147,10 +150,11 @@ static __always_inline void count_walked(struct mmuscope_cpu *c, struct walk *w,
 		return;
 	avoidable = row->avoidable;
 	count_callback(row, outcome, &w->e, open_migration());
+	w->what = what;
+	w->avoidable = row->avoidable != avoidable;
 	if (recorded(RECORD_CALLBACK))
 		record_walked(w->slot,
-			      seen_word(&w->process, &w->e, w->phase, outcome,
-					row->avoidable != avoidable),
+			      seen_word(&w->process, &w->e, w->phase, outcome, w->avoidable),
 			      what);
 }
 
@@ -211,6 +215,7 @@ static __always_inline void walk_visit(struct walk *w)
 	enum mmuscope_outcome outcome;
 	struct mmuscope_cpu *c = this_cpu();
 
+	w->called++;
 	if (!id || !c || id->seen || w->slot == WALK_DISCOVER)
 		return;
 	w->e.reader = id->owner;
@@ -227,10 +232,11 @@ static __always_inline void walk_visit(struct walk *w)
 
 static __always_inline void list_visit(struct walk *w, struct mmu_notifier *mn)
 {
-	struct mmuscope_callback_id *id =
-		callback_id_of((u64)BPF_CORE_READ(mn, ops, invalidate_range_start), 1, 0);
+	u64 function = (u64)BPF_CORE_READ(mn, ops, invalidate_range_start);
+	struct mmuscope_callback_id *id = callback_id_of(function, 1, 0);
 	struct mmuscope_cpu *c = this_cpu();
 
+	w->called += function != 0;
 	if (!id || !c || id->seen || w->slot != WALK_START)
 		return;
 	w->e.subscription = (u64)mn;
@@ -321,13 +327,15 @@ static __always_inline struct walk *walk_begin(u32 slot, struct mm_struct *mm)
 		return NULL;
 	w->mm = (u64)mm;
 	w->slot = slot;
+	w->called = 0;
+	w->what = NO_ROOM;
 	w->e = (struct callback_event){ .end = ~0ULL };
 	w->next = (u64)BPF_CORE_READ(mm, notifier_subscriptions, list.first);
 	return w;
 }
 
-/* `start` and `tgid`: the process; `ended`: when the notification did. */
-static __noinline int walk_all(u64 start, u32 tgid, u64 range, u64 where, u64 ended)
+/* Prepares walk_all(); not above walk_run(), as the verifier lets calls be eight deep. */
+static __noinline int walk_set_out(u64 start, u32 tgid, u64 range, u64 where, u64 ended)
 {
 	struct mmu_notifier_range *r = (void *)range;
 	struct mm_struct *mm = BPF_CORE_READ(r, mm);
@@ -345,20 +353,46 @@ static __noinline int walk_all(u64 start, u32 tgid, u64 range, u64 where, u64 en
 	w->open_seq = BPF_CORE_READ(mm, notifier_subscriptions, invalidate_seq);
 	w->phase = where >> 32;
 	w->epoch = control.registry_epoch;
+	return 0;
+}
+
+/* `start` and `tgid`: the process; `ended`: when the notification did. */
+static __always_inline void walk_all(u64 start, u32 tgid, u64 range, u64 where, u64 ended)
+{
+	walk_set_out(start, tgid, range, where, ended);
 	walk_run(WALK_START);
+}
+
+/* How long a notification took is how long its callback did, where it made only one. */
+static __noinline int walk_time(u64 took)
+{
+	u32 slot = WALK_START;
+	struct walk *w = bpf_map_lookup_elem(&walks, &slot);
+	struct mmuscope_callback_row *row;
+	struct mmuscope_cpu *c = this_cpu();
+
+	if (!w || !c || w->called != 1 || w->what == NO_ROOM)
+		return 0;
+	row = row_seen(c, &w->process, w->phase, w->e.event, w->what, false);
+	if (!row)
+		return 0;
+	add_latency(row, took);
+	if (w->avoidable)
+		row->avoidable_time += took;
 	return 0;
 }
 
 /*
  * Every callback that this notification has made until `now`, but for those that have
- * probes. Returns the only one, to be folded into the notification's record: its id and 1
- * above the record's flags; 0: none.
+ * probes; it `took` so many ns, NO_ROOM: that is not known, or not asked. Returns the only
+ * one, to be folded into the notification's record: its id and 1 above the record's
+ * flags; 0: none.
  */
 static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process *p,
 					  const struct mmu_notifier_range *range,
 					  struct mm_struct *mm, u64 start, u64 end, u32 event,
 					  u32 phase, struct migration_frame *m, u64 now,
-					  const bool target)
+					  u64 took, const bool target)
 {
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
 	u64 root = (u64)subs->itree.rb_root.rb_node, seq;
@@ -370,6 +404,8 @@ static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process 
 	if (c->lone.node != root || c->lone.epoch != control.registry_epoch || subs->list.first) {
 		walk_all(target ? 0 : p->start, target ? cfg.tgid : p->tgid, (u64)range,
 			 (u64)phase << 32 | event, now);
+		if (took != NO_ROOM)
+			walk_time(took);
 		return 0;
 	}
 	if (!root || start > c->lone.last || end - 1 < c->lone.start)
@@ -389,7 +425,7 @@ static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process 
 	e.subscription = root;
 	e.start = start;
 	e.end = end;
-	e.time = 0;
+	e.time = took == NO_ROOM ? 0 : took;
 	e.ended = now;
 	e.event = event;
 	e.reader = c->lone.owner;
@@ -398,6 +434,8 @@ static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process 
 		return 0;
 	avoidable = row->avoidable;
 	count_callback(row, outcome, &e, m);
+	if (took != NO_ROOM)
+		add_latency(row, took);
 	if (!recorded(RECORD_CALLBACK))
 		return 0;
 	if (recorded(RECORD_NOTIFICATION) && c->lone.what < RECORD_FOLD_IDS)

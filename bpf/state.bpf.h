@@ -459,22 +459,15 @@ static __noinline int is_target_slow(struct mm_struct *mm)
 /*
  * Is `mm` the memory of the one process that is counted? This is on the hot path
  * of every handler. The process's mm is remembered from the start (discover() in
- * registry.bpf.c) and from each exec on, and forgotten when a thread of it exits
- * (processes.bpf.c): one load and one comparison for what is in scope, three more for
- * another process that works on its own memory.
+ * registry.bpf.c) and from each exec on, before the new one has subscribers, and
+ * forgotten when a thread of it exits (processes.bpf.c). A process has one: while it is
+ * known a comparison is enough.
  */
 static __always_inline bool is_target(struct mm_struct *mm)
 {
-	if ((u64)mm == control.target_mm)
-		return true;
-	if (cfg.task_storage) {
-		struct task_struct *cur = (void *)bpf_get_current_task_btf();
+	u64 known = control.target_mm;
 
-		if (control.target_mm && cur->mm == mm && (u32)cur->tgid != cfg.tgid &&
-		    !(cur->flags & PF_KTHREAD))
-			return false;
-	}
-	return is_target_slow(mm);
+	return (u64)mm == known || (!known && is_target_slow(mm));
 }
 
 /* Finds the process that `mm` belongs to. False where it is out of scope. */

@@ -32,11 +32,24 @@ const char *report__unobservable(const struct report *r, const char *metric)
 	return why;
 }
 
-bool report__has_latency(const struct report *r, const struct name_callback *c)
+/* Does the callback have probes of its own, which see it enter and leave? */
+static bool has_probes(const struct report *r, const struct mmuscope_callback_row *row)
 {
+	const struct name_callback *c = names__callback(r->names, row->key.what);
+
 	return r->latency && c && strcmp(c->source, plan_source_name(PLAN_REGISTRY));
 }
 
+bool report__has_latency(const struct report *r, const struct mmuscope_callback_row *row)
+{
+	__u64 timed = 0;
+
+	if (!r->latency || has_probes(r, row))
+		return r->latency;
+	for (int b = 0; b < MMUSCOPE_BUCKETS; b++)
+		timed += row->bucket[b];
+	return timed && timed == callback_row__delivered(row);
+}
 
 /* ---- invariants ---- */
 
@@ -113,7 +126,7 @@ static __u64 sum_probed(const struct report *r, __u64 outcome[OUTCOME_MAX])
 	for (size_t i = 0; i < r->snap->callback_count; i++) {
 		const struct mmuscope_callback_row *row = &r->snap->callbacks[i];
 
-		if (!report__has_latency(r, names__callback(r->names, row->key.what)))
+		if (!has_probes(r, row))
 			continue;
 		for (int o = 0; o < OUTCOME_MAX; o++) {
 			outcome[o] += row->outcome[o];
@@ -230,12 +243,11 @@ static json_t *sizes_json(const struct mmuscope_callback_row *row)
 	return histogram_json(row->size, MMUSCOPE_SIZES);
 }
 
-static json_t *latency_json(const struct report *r, const struct name_callback *c,
-			    const struct mmuscope_callback_row *row)
+static json_t *latency_json(const struct report *r, const struct mmuscope_callback_row *row)
 {
 	json_t *buckets, *o;
 
-	if (!report__has_latency(r, c))
+	if (!report__has_latency(r, row))
 		return json_null();
 	buckets = histogram_json(row->bucket, MMUSCOPE_BUCKETS);
 	o = json_pack("{s:I, s:I, s:I, s:I, s:o}", "count",
@@ -277,12 +289,12 @@ static json_t *callbacks_json(const struct report *r)
 			(json_int_t)row->outcome[OUTCOME_UNDETERMINED], "avoidable",
 			(json_int_t)row->avoidable, "avoidable_pages",
 			(json_int_t)row->avoidable_pages, "avoidable_ns",
-			report__has_latency(r, c) ? json_integer((json_int_t)row->avoidable_time) :
+			report__has_latency(r, row) ? json_integer((json_int_t)row->avoidable_time) :
 					    json_null(),
 			"owner_by", c ? c->owner_by : OWNER_BY_MIGRATION, "pages",
 			(json_int_t)row->pages, "pages_performed",
 			(json_int_t)row->pages_performed, "whole", (json_int_t)row->whole,
-			"sizes", sizes_json(row), "latency_ns", latency_json(r, c, row), "source",
+			"sizes", sizes_json(row), "latency_ns", latency_json(r, row), "source",
 			c ? c->source : "?");
 
 		json_array_append_new(rows, o);
@@ -377,11 +389,10 @@ static void add_unseen(json_t *list, const struct report *r, const char *metric)
 	}
 }
 
-static bool any_by_walk(const struct report *r)
+static bool any_untimed(const struct report *r)
 {
 	for (size_t i = 0; i < r->snap->callback_count; i++)
-		if (!report__has_latency(r, names__callback(r->names,
-							    r->snap->callbacks[i].key.what)))
+		if (!report__has_latency(r, &r->snap->callbacks[i]))
 			return true;
 	return false;
 }
@@ -403,9 +414,10 @@ static json_t *unobservable_json(const struct report *r)
 		add_unobservable(list, "callbacks.later",
 				 "of drivers that are not known and subscribe while counting: "
 				 "only the walk of the registry sees them");
-	if (r->latency && any_by_walk(r))
+	if (r->latency && any_untimed(r))
 		add_unobservable(list, "callbacks.latency_ns",
-				 "a callback that the walk of the registry sees has none");
+				 "a callback that the walk of the registry sees has none, but with "
+				 "--via registry that of its notification where it was the only one");
 	if (!r->latency) {
 		add_unobservable(list, "callbacks.latency_ns", "switched off by --no-latency");
 		add_unobservable(list, "callbacks.entered", "switched off by --no-latency");

@@ -64,8 +64,11 @@ json_t *report__json(const struct report *r);
  */
 int report__print(const struct report *r, FILE *out);
 
-/* Is the time of this callback known? Not where the walk of the registry sees it. */
-bool report__has_latency(const struct report *r, const struct name_callback *c);
+/*
+ * Is the time of each of this row's callbacks known? Where the walk of the registry sees
+ * them only if each was the only one of its notification, and that was timed.
+ */
+bool report__has_latency(const struct report *r, const struct mmuscope_callback_row *row);
 
 /* Why `metric` ("migrations") cannot be seen here; NULL where it can. */
 const char *report__unobservable(const struct report *r, const char *metric);

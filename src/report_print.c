@@ -148,7 +148,6 @@ static int print_callbacks(struct printer *p)
 	for (size_t id = 0; id < p->r->names->callback_count && !err; id++) {
 		const struct name_callback *c = &p->r->names->callbacks[id];
 		struct table *t = new_table(p, columns, 11);
-		const bool latency = report__has_latency(p->r, c);
 		__u64 avoidable = 0, pages = 0, empty = 0;
 		size_t rows = 0;
 		char title[200];
@@ -156,6 +155,7 @@ static int print_callbacks(struct printer *p)
 		for (size_t i = 0; t && !err && i < snap->callback_count; i++) {
 			const struct mmuscope_callback_row *row = &snap->callbacks[i];
 			__u64 delivered = callback_row__delivered(row);
+			const bool latency = report__has_latency(p->r, row);
 			char n[8][NUMBER];
 
 			if (names__callback(p->r->names, row->key.what) != c)

@@ -43,11 +43,20 @@ bool session__for_one_process(const struct session *s)
 	return c->direct && !c->paired && c->slots && !s->options.windows;
 }
 
+/* The walk alone sees callbacks, and the notification's time is their time. */
+static bool times_the_walk(const struct session *s)
+{
+	return s->options.via == PLAN_REGISTRY && s->options.latency && !s->options.windows &&
+	       !s->options.cause_every && !s->options.records;
+}
+
 static struct bpf_program *start_program(const struct session *s)
 {
 	const bool cause = s->config.cause_every, target = session__for_one_process(s);
 	struct core_bpf *c = s->core;
 
+	if (times_the_walk(s))
+		return target ? c->progs.target_timed : c->progs.notification_timed;
 	if (s->options.windows)
 		return cause ? c->progs.notification_windows_cause : c->progs.notification_windows;
 	if (!target)
@@ -146,6 +155,15 @@ static bool programs_disable_preemption(void)
 	return kernel_info__version() <= 5010;
 }
 
+/*
+ * Since 5.12 a program is passed over where it would interrupt itself, and there is a
+ * compare-and-swap to keep two programs apart.
+ */
+static bool programs_are_apart(void)
+{
+	return kernel_info__version() >= 5012;
+}
+
 /* Slots of a CPU's ring: what fits, at least one page. */
 static __u8 record_shift(const struct session_options *o)
 {
@@ -194,7 +212,7 @@ int session__open(struct session **out, const struct session_options *options)
 		.paired = options->running && options->latency && !options->windows &&
 			  !options->records,
 		.task_storage = loader__has_enum("bpf_func_id", "BPF_FUNC_get_current_task_btf"),
-		.slots = !preemptible() || programs_disable_preemption(),
+		.preemptible = preemptible() && !programs_disable_preemption(),
 		.direct = options->scope == SCOPE_PROCESS &&
 			  s->options.row_shift == DEFAULT_ROW_SHIFT,
 		.cpus = s->cpus,
@@ -203,7 +221,8 @@ int session__open(struct session **out, const struct session_options *options)
 		.records = options->records,
 		.record_shift = record_shift(options),
 	};
-	s->config.stack_memo = takes_stacks(s) && s->config.slots &&
+	s->config.slots = !s->config.preemptible || programs_are_apart();
+	s->config.stack_memo = takes_stacks(s) &&
 			       loader__has_enum("bpf_func_id", "BPF_FUNC_task_pt_regs");
 	*out = s;
 	return 0;
@@ -446,7 +465,7 @@ int session__load(struct session *s)
 		bpf_program__set_autoload(watches[i].prog, s->options.changed &&
 								   in_kernel_btf(watches[i].symbol));
 	bpf_program__set_autoload(s->core->progs.notification_enter,
-				  records_kind(s, RECORD_NOTIFICATION));
+				  times_the_walk(s) || records_kind(s, RECORD_NOTIFICATION));
 	bpf_program__set_autoload(s->core->progs.process_exit, true);
 	/* 5.13; before it a window of a task that exits is told as still open. */
 	bpf_program__set_autoload(s->core->progs.window_task_exit,
@@ -677,15 +696,15 @@ static void attach_watch(struct session *s)
 }
 
 /*
- * How long a notification took is recorded where a callback has no probe that takes its
- * own time. Else it costs a program more, and tells nothing that the callbacks do not.
+ * How long a notification took is taken where a callback has no probe that takes its own
+ * time. Else it costs a program more, and tells nothing that the callbacks do not.
  */
 static int time_notifications(struct session *s)
 {
-	bool untimed = false;
+	bool untimed = times_the_walk(s);
 	int err;
 
-	if (!records_kind(s, RECORD_NOTIFICATION) || !s->config.latency)
+	if (!untimed && (!records_kind(s, RECORD_NOTIFICATION) || !s->config.latency))
 		return 0;
 	for (size_t i = 0; i < s->plan.count; i++)
 		untimed |= s->plan.targets[i].source == PLAN_REGISTRY;
@@ -791,15 +810,18 @@ void session__enable(struct session *s, bool on)
 		/* What entered before the last switch-off must not leave into this count. */
 		for (unsigned int c = 0; c < s->cpus; c++) {
 			((volatile struct mmuscope_cpu *)&s->cpu[c])->slot.range = 0;
+			((volatile struct mmuscope_cpu *)&s->cpu[c])->slot.task = 0;
 			((volatile struct mmuscope_cpu *)&s->cpu[c])->started.range = 0;
 		}
 		control->generation++;
+		control->leaving = 1;
 		control->enabled = 1;
 		return;
 	}
 	control->enabled = 0;
 	for (int i = 0; i < DRAIN_MS && !drained(s); i++)
 		nanosleep(&ms, NULL);
+	control->leaving = 0;
 	/* What is open now stays as it is, while it is counted and looked at. */
 	if (s->options.windows) {
 		control->generation++;

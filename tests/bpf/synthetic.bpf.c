@@ -86,7 +86,8 @@ int BPF_PROG(owner, u64 reader, u64 subscription)
 SEC("?raw_tp")
 int BPF_PROG(walked, u64 range, u64 event)
 {
-	return walk_all(0, cfg.tgid, range, event, 0);
+	walk_all(0, cfg.tgid, range, event, 0);
+	return 0;
 }
 
 SEC("?raw_tp")

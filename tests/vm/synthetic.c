@@ -321,6 +321,7 @@ static void begin(const struct driver_callback *d, bool work_watched)
 	arena_used = 0;
 	memset(cpus, 0, (size_t)cpu_count * sizeof(*cpus));
 	control->enabled = 1;
+	control->leaving = 1;
 	control->generation++;
 	control->contended = 0;
 	control->work_watched = d->work && work_watched ? WORK_BIT : 0;
