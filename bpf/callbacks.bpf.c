@@ -474,7 +474,7 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 	e.event = event;
 	e.reader = callback_owner;
 	avoidable = row->avoidable;
-	count_callback(row, outcome, &e, m);
+	count_callback(row, outcome, &e, pages_of(e.start, e.end), m);
 	flags = outcome_flags(outcome, row->avoidable != avoidable);
 	if (kind == TWO_PASS && cfg.latency && callback_second_pass &&
 	    await_second_pass(finish, &p, &e, phase, flags, m))

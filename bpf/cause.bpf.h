@@ -142,7 +142,7 @@ static __noinline int cause_keep(s64 id, u64 start, u64 word, u64 from, u64 to)
 	if (!row)
 		return 0;
 	row->count[CAUSE_SAMPLES]++;
-	add_pages(&row->count[CAUSE_PAGES], &row->count[CAUSE_WHOLE], from, to);
+	add_pages(&row->count[CAUSE_PAGES], &row->count[CAUSE_WHOLE], pages_of(from, to));
 	return 0;
 }
 

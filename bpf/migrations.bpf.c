@@ -43,20 +43,19 @@ struct counts_map counts SEC(".maps");
  * instructions an entry tell. How many entries from the first on are such, whole eights:
  * all that there are, or 0.
  */
-static __always_inline u64 count_whole(const struct count *ctx, u64 n)
+static __always_inline u64 count_whole(const struct count *ctx, u64 n, const u64 not)
 {
-	u64 all = MIGRATE_PFN_MIGRATE, any = 0;
+	u64 all = MIGRATE_PFN_MIGRATE | not;
 
 	for (u32 i = 0; i < BLOCK; i += 8) {
 		const u64 *b = &ctx->block[i];
 
 		if (i + 8 > n)
 			break;
-		all &= b[0] & b[1] & b[2] & b[3] & b[4] & b[5] & b[6] & b[7];
-		if (has_compound())
-			any |= b[0] | b[1] | b[2] | b[3] | b[4] | b[5] | b[6] | b[7];
+		for (u32 k = 0; k < 8; k++)
+			all &= b[k] ^ not;
 	}
-	return all && !(any & MIGRATE_PFN_COMPOUND) ? n & ~7ULL : 0;
+	return all == (MIGRATE_PFN_MIGRATE | not) ? n & ~7ULL : 0;
 }
 
 /* Counts the entries with MIGRATE_PFN_MIGRATE in the next block. Returns 1 at the end. */
@@ -74,7 +73,8 @@ __noinline __weak int count_block(u32 slot)
 		total_add(LOST_PAGES, n);
 		n = ctx->left;
 	} else {
-		whole = count_whole(ctx, n);
+		whole = has_compound() ? count_whole(ctx, n, MIGRATE_PFN_COMPOUND) :
+					 count_whole(ctx, n, 0);
 		for (u32 i = 0; i < BLOCK; i++) {
 			const u64 *entry = SLOT(ctx->block, whole + i);
 

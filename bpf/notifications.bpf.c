@@ -49,10 +49,10 @@ static __always_inline bool window_pop(struct task_state *st, u64 range)
 	return false;
 }
 
-static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64 end, int ret)
+static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64 end, u64 pages, int ret)
 {
 	row->count[NOTIFICATION_CALLS]++;
-	add_pages(&row->count[NOTIFICATION_PAGES], &row->count[NOTIFICATION_WHOLE], start, end);
+	add_pages(&row->count[NOTIFICATION_PAGES], &row->count[NOTIFICATION_WHOLE], pages);
 	if (start >= end)
 		row->count[NOTIFICATION_EMPTY]++;
 	if (ret)
@@ -175,7 +175,7 @@ static __always_inline int start_count(void *ctx, const struct mmu_notifier_rang
 	u32 cpu, event, phase = PHASE_OUTSIDE, fold = 0;
 	struct mmuscope_row *row;
 	struct mmuscope_cpu *c;
-	u64 start, end, now = 0, took = NO_ROOM;
+	u64 start, end, pages, now = 0, took = NO_ROOM;
 
 	cpu = bpf_get_smp_processor_id();
 	c = bpf_map_lookup_elem(&cpus, &cpu);
@@ -199,6 +199,7 @@ static __always_inline int start_count(void *ctx, const struct mmu_notifier_rang
 	event = range->event;
 	start = range->start;
 	end = range->end;
+	pages = pages_of(start, end);
 	cpu_add(c, TOTAL_STARTS, 1);
 	if (ret)
 		cpu_add(c, TOTAL_STARTS_FAILED, 1);
@@ -210,7 +211,7 @@ static __always_inline int start_count(void *ctx, const struct mmu_notifier_rang
 		row = row_get(c, cpu, &rows, 0, p.start,
 			      key_word(&p, ROW_NOTIFICATION, event, phase, 0), 0);
 	if (row)
-		count_start(row, start, end, ret);
+		count_start(row, start, end, pages, ret);
 	if (target && (cause || RECORDING)) {
 		p.tgid = cfg.tgid;
 		p.start = 0;
@@ -218,8 +219,8 @@ static __always_inline int start_count(void *ctx, const struct mmu_notifier_rang
 	if (cause)
 		cause_count(ctx, c, &p, event, phase, start, end, now);
 	if ((walking || control.registry) && !ret)
-		fold = walk_registry(c, &p, range, range->mm, start, end, event, phase, m, now, took,
-				     target);
+		fold = walk_registry(c, &p, range, range->mm, start, end, event, pages, phase, m,
+				     now, took, target);
 	if (row && recorded(RECORD_NOTIFICATION))
 		record_notification(c, range, now, p.start,
 				    key_word(&p, ROW_NOTIFICATION, event, phase,
@@ -268,11 +269,11 @@ int BPF_PROG(target_start, struct mmu_notifier_range *range, int ret)
 	return start_left(ctx, range, ret, true, WALK_IF_ASKED, false, false);
 }
 
-static __noinline int count_target(const struct mmu_notifier_range *range, int ret)
+static __noinline int count_target(const struct mmu_notifier_range *range, int ret, u64 known_mm)
 {
 	const struct process none = {};
 
-	if (!control.target_mm && !is_target_slow(range->mm))
+	if (!known_mm && !is_target_slow(range->mm))
 		return 0;
 	return start_count(NULL, range, ret, none, true, WALK, false, false);
 }
@@ -284,12 +285,15 @@ static __noinline int count_target(const struct mmu_notifier_range *range, int r
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_count, struct mmu_notifier_range *range, int ret)
 {
+	u64 known_mm;
+
 	if (!control.enabled)
 		return 0;
 	/* As is_target(), but without a call. */
-	if (control.target_mm && (u64)range->mm != control.target_mm)
+	known_mm = control.target_mm;
+	if (known_mm && (u64)range->mm != known_mm)
 		return 0;
-	return count_target(range, ret);
+	return count_target(range, ret, known_mm);
 }
 
 /* The walk alone, and the notification's time for its callback's: `stat --via registry`. */

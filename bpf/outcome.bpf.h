@@ -120,16 +120,23 @@ struct callback_event {
 	u32 reader;		/* enum mmuscope_owner_reader */
 };
 
-/* Adds one callback; `m`: the migration that its task has open, or NULL. */
+/* Adds one callback of pages_of(); `m`: the migration that its task has open, or NULL. */
 static __always_inline void count_callback(struct mmuscope_callback_row *row,
 					  enum mmuscope_outcome outcome,
-					  const struct callback_event *e, struct migration_frame *m)
+					  const struct callback_event *e, u64 pages,
+					  struct migration_frame *m)
 {
-	u64 pages = add_pages(&row->pages, &row->whole, e->start, e->end);
-
-	/* Most are of one page: user space makes size[1] of what is left. */
-	if (pages != 1 && (e->end != ~0ULL || e->start))
-		(*SLOT(row->size, size_of(pages)))++;
+	if (pages == WHOLE) {
+		row->whole++;
+		pages = 0;
+		barrier();
+	} else {
+		row->pages += pages;
+		/* Most are of one page: user space makes size[1] of what is left. */
+		if (pages != 1)
+			(*SLOT(row->size, size_of(pages)))++;
+		barrier();
+	}
 
 	/* A store each: an index that is not constant would cost more. */
 	if (outcome == OUTCOME_PERFORMED) {

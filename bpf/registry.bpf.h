@@ -149,7 +149,7 @@ static __always_inline void count_walked(struct mmuscope_cpu *c, struct walk *w,
 	if (!row)
 		return;
 	avoidable = row->avoidable;
-	count_callback(row, outcome, &w->e, open_migration());
+	count_callback(row, outcome, &w->e, pages_of(w->e.start, w->e.end), open_migration());
 	w->what = what;
 	w->avoidable = row->avoidable != avoidable;
 	if (recorded(RECORD_CALLBACK))
@@ -391,8 +391,8 @@ static __noinline int walk_time(u64 took)
 static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process *p,
 					  const struct mmu_notifier_range *range,
 					  struct mm_struct *mm, u64 start, u64 end, u32 event,
-					  u32 phase, struct migration_frame *m, u64 now,
-					  u64 took, const bool target)
+					  u64 pages, u32 phase, struct migration_frame *m,
+					  u64 now, u64 took, const bool target)
 {
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
 	u64 root = (u64)subs->itree.rb_root.rb_node, seq;
@@ -433,7 +433,7 @@ static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process 
 	if (!row)
 		return 0;
 	avoidable = row->avoidable;
-	count_callback(row, outcome, &e, m);
+	count_callback(row, outcome, &e, pages, m);
 	if (took != NO_ROOM)
 		add_latency(row, took);
 	if (!recorded(RECORD_CALLBACK))

@@ -482,24 +482,31 @@ static __always_inline bool find_process(struct process *p, struct mm_struct *mm
 }
 
 /*
- * Adds the pages of a range, and returns them. The whole address space, as exit and
- * MMU_NOTIFY_RELEASE give it, is not counted in pages. The barriers keep the compiler
- * from turning what never happens into selections that every call pays for.
+ * The pages of a range. The whole address space, as exit and MMU_NOTIFY_RELEASE give it,
+ * is not counted in pages. The barriers keep the compiler from turning what never happens
+ * into selections that every call pays for.
  */
-static __always_inline u64 add_pages(u64 *pages, u64 *whole, u64 start, u64 end)
+#define WHOLE (~0ULL)
+
+static __always_inline u64 pages_of(u64 start, u64 end)
 {
 	if (end == ~0ULL) {
 		barrier();
-		if (!start) {
-			++*whole;
-			barrier();
-			return 0;
-		}
+		if (!start)
+			return WHOLE;
 	}
-	end = (end - start) >> PAGE_SHIFT;
-	*pages += end;
+	return (end - start) >> PAGE_SHIFT;
+}
+
+static __always_inline void add_pages(u64 *sum, u64 *whole, u64 pages)
+{
+	if (pages == WHOLE) {
+		++*whole;
+		barrier();
+		return;
+	}
+	*sum += pages;
 	barrier();
-	return end;
 }
 
 /* ---- rows ---- */
