@@ -167,7 +167,7 @@ enum walking { WALK_IF_ASKED, WALK, WALK_TIMED };
  * causes or windows are apart: they would pay for the register.
  */
 static __always_inline int start_count(void *ctx, const struct mmu_notifier_range *range, int ret,
-				       struct process p, const bool target,
+				       struct mm_struct *mm, struct process p, const bool target,
 				       const enum walking walking, const bool cause,
 				       const bool windows)
 {
@@ -219,8 +219,8 @@ static __always_inline int start_count(void *ctx, const struct mmu_notifier_rang
 	if (cause)
 		cause_count(ctx, c, &p, event, phase, start, end, now);
 	if ((walking || control.registry) && !ret)
-		fold = walk_registry(c, &p, range, range->mm, start, end, event, pages, phase, m,
-				     now, took, target);
+		fold = walk_registry(c, &p, range, mm, start, end, event, pages, phase, m, now,
+				     took, target);
 	if (row && recorded(RECORD_NOTIFICATION))
 		record_notification(c, range, now, p.start,
 				    key_word(&p, ROW_NOTIFICATION, event, phase,
@@ -235,13 +235,15 @@ static __always_inline int start_left(void *ctx, const struct mmu_notifier_range
 				      const bool target, const enum walking walking,
 				      const bool cause, const bool windows)
 {
+	struct mm_struct *mm;
 	struct process p;
 
 	if (!control.enabled)
 		return 0;
-	if (target ? !is_target(range->mm) : !find_process(&p, range->mm))
+	mm = range->mm;
+	if (target ? !is_target(mm) : !find_process(&p, mm))
 		return 0;
-	return start_count(ctx, range, ret, p, target, walking, cause, windows);
+	return start_count(ctx, range, ret, mm, p, target, walking, cause, windows);
 }
 
 /* Where the notification's time is taken; its callbacks may have no probes. */
@@ -269,13 +271,14 @@ int BPF_PROG(target_start, struct mmu_notifier_range *range, int ret)
 	return start_left(ctx, range, ret, true, WALK_IF_ASKED, false, false);
 }
 
-static __noinline int count_target(const struct mmu_notifier_range *range, int ret, u64 known_mm)
+static __noinline int count_target(const struct mmu_notifier_range *range, int ret,
+				   struct mm_struct *mm, u64 known)
 {
 	const struct process none = {};
 
-	if (!known_mm && !is_target_slow(range->mm))
+	if (!known && !is_target_slow(mm))
 		return 0;
-	return start_count(NULL, range, ret, none, true, WALK, false, false);
+	return start_count(NULL, range, ret, mm, none, true, WALK, false, false);
 }
 
 /*
@@ -285,15 +288,17 @@ static __noinline int count_target(const struct mmu_notifier_range *range, int r
 SEC("?fexit/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(target_count, struct mmu_notifier_range *range, int ret)
 {
-	u64 known_mm;
+	struct mm_struct *mm;
+	u64 known;
 
 	if (!control.enabled)
 		return 0;
 	/* As is_target(), but without a call. */
-	known_mm = control.target_mm;
-	if (known_mm && (u64)range->mm != known_mm)
+	known = control.target_mm;
+	mm = range->mm;
+	if ((u64)mm != known && known)
 		return 0;
-	return count_target(range, ret, known_mm);
+	return count_target(range, ret, mm, known);
 }
 
 /* The walk alone, and the notification's time for its callback's: `stat --via registry`. */
