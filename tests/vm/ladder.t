@@ -82,6 +82,18 @@ for variant in patched unpatched no-optin; do
 		json "$variant: sizes by $via" "$tmp/$variant/one-$via.json" '[.callbacks[]
 			| select(.phase == "setup") | .sizes[]] == [{lt: 2, count: 529}, {lt: 32, count: 23}]'
 	done
+	# By the walk a callback's time is that of its notification, if that called no other;
+	# a release is none.
+	for name in one two; do
+		json "$variant: $name by registry: the time of each callback, or of none" \
+			"$tmp/$variant/$name-registry.json" '[.callbacks[] | select(.event != "RELEASE")]
+			| length > 1 and all(.[]; if $name == "one" then .delivered as $d
+			| .latency_ns | .count == $d and .sum >= .min * $d and .max >= .min and .min > 0
+			and ([.buckets[].count] | add) == $d else .latency_ns == null end)' --arg name $name
+		json "$variant: $name by registry: what has no time is told" \
+			"$tmp/$variant/$name-registry.json" \
+			'any(.unobservable[]; .metric == "callbacks.latency_ns") == any(.callbacks[]; .latency_ns == null)'
+	done
 	# What no opt-in can save: the CLEARs of a split, inside the migration.
 	calls=$SPLIT_CLEARS pages=$((SPLIT_CLEARS * 512))
 	[ $variant != unpatched ] || calls=$((calls + 1)) pages=$((pages + 64))

@@ -139,7 +139,9 @@ sorted() { LC_ALL=C sort | if [ $EVICTIONS = 0 ]; then grep -vE '^migration evic
 sound() {
 	json "$1: every invariant holds and nothing is lost" "$2" '
 		(if any(.unobservable[]; .metric == "callbacks.latency_ns") then 3
-		elif .callbacks == null then 5 else 6 end) as $least
+		elif .callbacks == null then 5
+		elif (.callbacks | length > 0 and all(.[]; .source == "registry")) then 5
+		else 6 end) as $least
 		| (.invariants | length >= $least and all(.[]; .holds == true))
 		and .lost == {events: 0, counters: 0, recursion: 0}'
 	is "$1: the JSON is as the schema says" \
