@@ -186,7 +186,7 @@ struct mmuscope_window {
 	char comm[16];		/* of the thread */
 };
 
-#define MMUSCOPE_HINTS 16	/* a power of two */
+#define MMUSCOPE_HINTS 256	/* a power of two */
 
 /*
  * A callback that entered on this CPU and has not left yet; range 0: none, and user

@@ -538,7 +538,7 @@ static __noinline u32 row_index_of(u64 start, u64 word, u64 what)
 		return *found;
 	if (callback ? bpf_map_pop_elem(&free_callback_rows, &index) :
 		       bpf_map_pop_elem(&free_rows, &index))
-		goto lost;
+		goto taken;
 	total_add(callback ? CALLBACK_ROWS_TAKEN : ROWS_TAKEN, 1);
 	if (!bpf_map_update_elem(&row_index, key, &index, BPF_NOEXIST)) {
 		p.tgid = (u32)word;
@@ -551,10 +551,10 @@ static __noinline u32 row_index_of(u64 start, u64 word, u64 what)
 		bpf_map_push_elem(&free_callback_rows, &index, 0);
 	else
 		bpf_map_push_elem(&free_rows, &index, 0);
+taken:
 	found = bpf_map_lookup_elem(&row_index, key);
 	if (found)
 		return *found;
-lost:
 	total_add(LOST_ROWS, 1);
 	return none;
 }
