@@ -13,6 +13,7 @@
 #include "bench/intervals.h"
 #include "bench/overhead.h"
 #include "bench/runner.h"
+#include "bench/user_side.h"
 #include "cmd.h"
 #include "msg.h"
 #include "table.h"
@@ -231,6 +232,8 @@ static const struct measurement {
 	  print_overhead },
 	{ "intervals", "the same in a process with up to 10,000 subscribers", run_intervals,
 	  print_intervals },
+	{ "user-side", "what the tool needs to start, to read its counts and to print them",
+	  user_side__run, user_side__print },
 };
 
 #define MEASUREMENTS (sizeof(measurements) / sizeof(measurements[0]))

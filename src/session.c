@@ -1088,6 +1088,33 @@ int session__snapshot(struct session *s, struct snapshot *snap)
 	return 0;
 }
 
+void session__fill_rows(struct session *s, __u64 rows, __u64 callbacks)
+{
+	struct mmuscope_row_key key = { .tgid = 1 };
+
+	for (unsigned int c = 0; c < s->cpus; c++) {
+		for (__u64 i = 0; i < rows; i++) {
+			struct mmuscope_row *row = row_at(s, c, places(s) + i);
+
+			key.start = i;
+			key.kind = ROW_NOTIFICATION;
+			row->key = key;
+			row->count[NOTIFICATION_CALLS] = 1;
+		}
+		for (__u64 i = 0; i < callbacks; i++) {
+			struct mmuscope_callback_row *row =
+				callback_row_at(s, c, callback_places(s) + i);
+
+			key.start = i;
+			key.kind = ROW_CALLBACK;
+			row->key = key;
+			row->outcome[OUTCOME_PERFORMED] = 1;
+		}
+	}
+	s->cpu[0].total[ROWS_TAKEN] = rows;
+	s->cpu[0].total[CALLBACK_ROWS_TAKEN] = callbacks;
+}
+
 static int take_open_windows(struct session *s, struct windows *windows)
 {
 	int fd = bpf_map__fd(s->core->maps.open_windows);
