@@ -424,7 +424,9 @@ int session__load(struct session *s)
 	if (!err && s->config.records)
 		s->core->skeleton->data =
 			(void *)core_record_bpf__elf_bytes(&s->core->skeleton->data_sz);
+	err = err ?: templates__announce();
 	err = err ?: loader__open(s->core->skeleton);
+	err = err ?: templates__new(&s->templates, s->core->obj);
 	if (err)
 		return loader__failed(err);
 	err = set_up_plan(s);
@@ -471,6 +473,7 @@ int session__load(struct session *s)
 	err = core_bpf__load(s->core);
 	if (err)
 		return loader__failed(err);
+	templates__done(s->templates);
 	s->cpu = map_counters(s->core->maps.cpus, &s->cpu_bytes);
 	s->rows = map_counters(s->core->maps.rows, &s->rows_bytes);
 	s->callback_rows = map_counters(s->core->maps.callback_rows, &s->callback_rows_bytes);
@@ -608,8 +611,7 @@ static __u64 recursion_sum(const struct session *s)
 	__u64 sum = session__recursion_misses(s->core->obj);
 
 	for (size_t i = 0; i < s->watch_count; i++)
-		if (s->watches[i].skel)
-			sum += session__recursion_misses(s->watches[i].skel->obj);
+		sum += watch__recursion_misses(&s->watches[i]);
 	if (s->nouveau)
 		sum += session__recursion_misses(s->nouveau->obj);
 	return sum;
@@ -1204,15 +1206,15 @@ void session__free(struct session *s)
 		munmap(s->callback_rows, s->callback_rows_bytes);
 	if (s->records)
 		munmap(s->records, s->records_bytes);
+	templates__free(s->templates);
 	core_bpf__destroy(s->core);
 	plan__clear(&s->plan);
 	names__clear(&s->names);
 	free(s);
 }
 
-void session__objects(struct surface_object *core, struct surface_object *callback)
+void session__object(struct surface_object *core)
 {
 	/* Those that record are all of the others, and more. */
 	core->elf = core_record_bpf__elf_bytes(&core->size);
-	callback->elf = callback_record_bpf__elf_bytes(&callback->size);
 }

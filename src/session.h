@@ -158,6 +158,6 @@ enum status session__status(int err);
 void session__free(struct session *s);
 
 /* The programs that sessions load, for surface__read(). */
-void session__objects(struct surface_object *core, struct surface_object *callback);
+void session__object(struct surface_object *core);
 
 #endif

@@ -8,25 +8,25 @@
  */
 #include <bpf/libbpf.h>
 
+#include "clones.h"
 #include "drivers.h"
 #include "session.h"
 
 /* The skeletons name the kernel side's types. */
 typedef __u32 u32;
 typedef __u64 u64;
-#include "callback.skel.h"
-#include "callback_record.skel.h"
 #include "core.skel.h"
 #include "core_record.skel.h"
 #include "nouveau.skel.h"
 
 #define WRITE_TARGETS 2	/* functions of nouveau that write a page table */
 
-/* One watched driver callback: an object of its own, see bpf/callbacks.bpf.c. */
+/* One watched driver callback: programs of its own, see bpf/callbacks.bpf.c. */
 struct watch {
 	const struct driver_callback *driver;
-	struct callback_bpf *skel; /* NULL: seen by the walk of the registry */
-	struct bpf_link *enter, *leave, *work, *second_enter, *second_leave;
+	/* None of them: seen by the walk of the registry. */
+	struct clone enter, leave, work, second_enter, second_leave;
+	int constants;		/* the file descriptor of their map of constants, 0: none */
 	int id;			/* of the callback */
 	__u64 address;		/* where its function was told to the walk; 0: nowhere */
 };
@@ -42,6 +42,7 @@ struct session {
 	struct session_options options;
 	struct mmuscope_config config;
 	struct core_bpf *core;
+	struct templates *templates; /* of the callbacks' programs, in `core` */
 	struct nouveau_bpf *nouveau; /* NULL: the module is not loaded */
 	struct bpf_link *writes[WRITE_TARGETS];
 	struct watch *watches;
@@ -59,7 +60,7 @@ struct session {
 	struct mmuscope_callback_row *callback_rows;
 	struct mmuscope_record *records; /* [cpu << record_shift | slot]; NULL: none are taken */
 	size_t cpu_bytes, rows_bytes, callback_rows_bytes, records_bytes;
-	__u64 recursion_gone;	/* of callback objects that were closed */
+	__u64 recursion_gone;	/* of programs that were closed */
 	__u64 recursion_base;	/* at the last session__reset() */
 };
 
@@ -103,6 +104,9 @@ void callbacks__watch_work(struct session *s);
 int callbacks__found(struct session *s, __u64 address, bool notifier);
 
 void callbacks__close(struct session *s);
+
+/* Runs of the programs of one callback that the kernel skipped. */
+__u64 watch__recursion_misses(const struct watch *w);
 
 /* ---- records.c ---- */
 
