@@ -45,7 +45,7 @@ BPF_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 SKELS	:= $(SKELETONS:%=$(BUILD)/%.skel.h)
 
 # Parses, formats and compares: no skeleton, so the tests can link it.
-PLAIN	:= $(filter-out src/main.c src/capture.c src/session.c src/callbacks.c src/clones.c src/writes.c src/floor.c src/order.c src/records.c src/recorder_names.c src/probes_btf.c src/subscribers_walk.c src/cmd_%.c,$(wildcard src/*.c)) \
+PLAIN	:= $(filter-out src/main.c src/capture.c src/session.c src/callbacks.c src/clones.c src/survey.c src/writes.c src/floor.c src/order.c src/records.c src/recorder_names.c src/probes_btf.c src/subscribers_walk.c src/cmd_%.c,$(wildcard src/*.c)) \
 	src/cmd_diff.c src/cmd_report.c
 UNIT	:= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

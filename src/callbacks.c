@@ -299,37 +299,6 @@ static int attach(struct session *s, struct watch *w, const struct plan_target *
 	return err ?: keep_from_walk(s, w, t);
 }
 
-/* Watches one callback from the planned rung downwards. */
-static int watch_callback(struct session *s, const struct driver_callback *driver,
-			  const struct symbol_facts *facts, unsigned int rungs)
-{
-	struct plan_target *t = plan__find(&s->plan, driver->symbol);
-	struct watch w = { .driver = driver, .address = facts->address }, *watches;
-	int err;
-
-	if (t->source == PLAN_NONE)
-		return 0;
-	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
-	if (!watches)
-		return -ENOMEM;
-	s->watches = watches;
-	while (t->source != PLAN_NONE) {
-		enum plan_source tried = t->source;
-
-		err = attach(s, &w, t);
-		if (!err) {
-			s->watches[s->watch_count++] = w;
-			return 0;
-		}
-		watch__close(&w);
-		plan_target__refuse(t, err);
-		rungs &= ~(2 * RUNG(tried) - 1);
-		if (rungs)
-			plan__fall(t, facts, rungs);
-	}
-	return 0;
-}
-
 void callbacks__watch_work(struct session *s)
 {
 	int err;
@@ -369,7 +338,7 @@ static bool belongs_to(const struct driver_callback *d, const char *module)
 	return !module || !strcmp(d->module, module);
 }
 
-static int plan_module(struct plan *plan, const char *module)
+int callbacks__plan(struct plan *plan, const char *module)
 {
 	for (size_t i = 0; i < driver_callback_count; i++) {
 		const struct driver_callback *d = &driver_callbacks[i];
@@ -422,6 +391,66 @@ static void decide(struct session *s, struct plan_target *t, struct symbol_facts
 		*known = *t;
 }
 
+/*
+ * The kernel refused something of this driver. fentry needs an ftrace site, and what has
+ * one was not asked so far: true where the plan has to be another for that.
+ */
+static bool learn_sites(struct session *s, const struct driver_callback *d)
+{
+	const char *const mine[] = { d->symbol, d->work, d->second_pass };
+	bool changed = false;
+
+	if (!survey__read_sites(s))
+		return false;
+	for (size_t i = 0; i < s->plan.count; i++) {
+		const struct symbol_facts *f = survey__facts(s, s->plan.targets[i].symbol);
+		struct plan_target t = s->plan.targets[i];
+		struct symbol_facts facts;
+
+		if (t.source != PLAN_FENTRY || !t.module[0] || !f || !f->traceable_known ||
+		    f->traceable)
+			continue;
+		facts = *f;
+		decide(s, &t, &facts);
+		for (size_t k = 0; k < sizeof(mine) / sizeof(mine[0]); k++)
+			changed |= mine[k] && !strcmp(mine[k], t.symbol);
+	}
+	return changed;
+}
+
+/* Watches one callback from the planned rung downwards. */
+static int watch_callback(struct session *s, const struct driver_callback *driver,
+			  const struct symbol_facts *facts, unsigned int rungs)
+{
+	struct plan_target *t = plan__find(&s->plan, driver->symbol);
+	struct watch w = { .driver = driver, .address = facts->address }, *watches;
+	int err;
+
+	if (t->source == PLAN_NONE)
+		return 0;
+	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
+	if (!watches)
+		return -ENOMEM;
+	s->watches = watches;
+	while (t->source != PLAN_NONE) {
+		enum plan_source tried = t->source;
+
+		err = attach(s, &w, t);
+		if (!err) {
+			s->watches[s->watch_count++] = w;
+			return 0;
+		}
+		watch__close(&w);
+		if (learn_sites(s, driver))
+			continue;
+		plan_target__refuse(t, err);
+		rungs &= ~(2 * RUNG(tried) - 1);
+		if (rungs)
+			plan__fall(t, facts, rungs);
+	}
+	return 0;
+}
+
 /* What belongs to a callback that is not watched is not watched either. */
 static void drop_orphans(struct session *s, const char *module)
 {
@@ -450,7 +479,7 @@ int callbacks__add_module(struct session *s, const char *module)
 {
 	struct symbol_facts *facts = NULL;
 	struct plan plan = {};
-	int err = plan_module(&plan, module);
+	int err = callbacks__plan(&plan, module);
 
 	if (err || !plan.count)
 		goto cleanup;
@@ -458,10 +487,11 @@ int callbacks__add_module(struct session *s, const char *module)
 	facts = calloc(plan.count, sizeof(*facts));
 	if (!facts)
 		goto cleanup;
-	symbol_facts__read(facts, &plan, true);
+	err = survey__copy(s, &plan, facts);
+	if (err)
+		goto cleanup;
 	for (size_t i = 0; i < plan.count; i++)
 		decide(s, &plan.targets[i], &facts[i]);
-	err = 0;
 	drop_orphans(s, module);
 	for (size_t i = 0; i < driver_callback_count && !err; i++) {
 		const struct driver_callback *d = &driver_callbacks[i];
@@ -549,7 +579,8 @@ static int watch_found(struct session *s, const struct name_callback *name, __u6
 	    (driver->second_pass &&
 	     !plan__add(&plan, METRIC_SECOND_PASS, driver->second_pass, second.module)))
 		goto cleanup;
-	symbol_facts__read(facts, &plan, true);
+	symbol_facts__read(facts, &plan);
+	symbol_facts__read_sites(facts, &plan);
 	facts[0].address = address;
 	for (size_t i = 0; i < plan.count; i++)
 		decide(s, &plan.targets[i], &facts[i]);

@@ -3,8 +3,8 @@
 #define MMUSCOPE_SESSION_IMPL_H
 
 /*
- * The inside of a session, for the two files that make it: session.c, its life
- * and its counters, and callbacks.c, the drivers' callbacks.
+ * The inside of a session, for the files that make it: session.c, its life and its
+ * counters, callbacks.c, the drivers' callbacks, and those beside them.
  */
 #include <bpf/libbpf.h>
 
@@ -49,6 +49,9 @@ struct session {
 	size_t watch_count;
 	struct ring_buffer *ring;
 	struct plan plan;
+	struct plan survey;	/* every symbol that may be asked for, and what is known of it */
+	struct symbol_facts *survey_facts;
+	bool sites_read;	/* these know what has an ftrace site */
 	struct names names;
 	struct found_driver *found;
 	bool armed;		/* all is attached: what subscribes from now on is walked */
@@ -85,7 +88,32 @@ void plan_target__refuse(struct plan_target *t, int err);
 /* The target's module has gone. */
 void plan_target__mark_removed(struct plan_target *t, const char *module);
 
+/* ---- survey.c ---- */
+
+/*
+ * Reads what is known of these symbols of the kernel, of the drivers' callbacks and of what
+ * else is watched of drivers. 0 or -errno.
+ */
+int survey__read(struct session *s, const char *const *symbols, size_t count);
+
+/* One of them; NULL: it is none of them. */
+struct symbol_facts *survey__facts(const struct session *s, const char *symbol);
+
+/* Those of a plan, as they are now: read anew where a module has come or gone. 0 or -errno. */
+int survey__copy(struct session *s, const struct plan *plan, struct symbol_facts *facts);
+
+/*
+ * What has an ftrace site costs another pass over all functions, so it is asked only where
+ * the kernel refused something. False: that was known already.
+ */
+bool survey__read_sites(struct session *s);
+
+void survey__clear(struct session *s);
+
 /* ---- callbacks.c ---- */
+
+/* Adds what is watched of a module, or of all that are known (NULL). 0 or -ENOMEM. */
+int callbacks__plan(struct plan *plan, const char *module);
 
 /*
  * Plans and attaches the callbacks of one module, or of all that are loaded
@@ -114,6 +142,9 @@ __u64 watch__recursion_misses(const struct watch *w);
 void records__lay_out(struct session *s);
 
 /* ---- writes.c ---- */
+
+/* Adds what is watched of nouveau. 0 or -ENOMEM. */
+int writes__plan(struct plan *plan);
 
 /*
  * Plans and attaches what counts nouveau's page-table writes, if that is the module or

@@ -29,9 +29,9 @@ struct decision {
 
 /* In the order of struct symbol_facts. */
 #define FACTS(loaded, kallsyms, btf, traceable, known, prefer) \
-	{ loaded, kallsyms, btf, traceable, known, prefer, 0, 0 }
+	{ loaded, kallsyms, btf, traceable, known, prefer, 0, 0, 0 }
 /* The same, and other functions have its name. */
-#define NAMESAKE(address) { 1, 1, 1, 1, 1, 0, address, 1 }
+#define NAMESAKE(address) { 1, 1, 1, 1, 1, 0, address, 1, 0 }
 #define ADDRESS 0xffffffffc0000000
 #define F RUNG(PLAN_FENTRY)
 #define FK RUNG_PROBES
@@ -235,7 +235,7 @@ static void what_does_not_exist_is_not_there(void **state)
 	assert_non_null(plan__add(&plan, "faults", "mmuscope_no_such_function", NULL));
 	assert_non_null(plan__add(&plan, "callbacks", "f", "no_such_module"));
 	memset(facts, 0xff, sizeof(facts));
-	symbol_facts__read(facts, &plan, true);
+	symbol_facts__read(facts, &plan);
 	assert_true(facts[0].module_loaded);
 	assert_false(facts[1].module_loaded);
 	for (int i = 0; i < 2; i++) {
