@@ -86,7 +86,7 @@ static void decides_as_the_kernel_allows(void **state)
 		/* One rung alone: by --via, or the walk by --no-latency. */
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 1), F, PLAN_FENTRY, "" },
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), K, PLAN_KPROBE, "" },
-		{ "test_hmm", { 1, 1, 1, 1, 1, 0, ADDRESS, 0 }, R, PLAN_REGISTRY, "" },
+		{ "test_hmm", { 1, 1, 1, 1, 1, 0, ADDRESS, 0, 0 }, R, PLAN_REGISTRY, "" },
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), R, PLAN_NONE, hidden },
 		{ "test_hmm", FACTS(0, 0, 0, 0, 1, 0), R, PLAN_NONE, not_loaded },
 	};
