@@ -308,7 +308,7 @@ void callbacks__watch_work(struct session *s)
 		struct watch *w = &s->watches[i];
 		struct plan_target *work;
 
-		if (w->work.link || !w->work.prog)
+		if (w->work.link || w->work.event || !w->work.prog)
 			continue;
 		work = plan__find(&s->plan, w->driver->work);
 		if (work->source == PLAN_NONE)

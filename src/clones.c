@@ -74,6 +74,7 @@ static int fill(struct template *t, struct bpf_program *prog, const struct bpf_p
 	t->section = section_of(prog);
 	t->count = bpf_program__insn_cnt(prog);
 	t->opts = *opts;
+	t->opts.sz = sizeof(t->opts);
 	t->insns = copy_of(insns, t->count * sizeof(*insns));
 	t->functions = copy_of(opts->func_info, (size_t)opts->func_info_cnt *
 							opts->func_info_rec_size);
