@@ -35,17 +35,17 @@ LDLIBS	:= $(shell $(PKG_CONFIG) --libs $(LIBS)) -lm
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 $(WARN) -Wno-missing-prototypes \
 	-Wno-unused-parameter -I. -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch)
 
-# The programs of core.bpf.o are loaded once, those of callback.bpf.o once for
-# each driver callback; both see the state of state.bpf.o through shared maps.
-CORE_PARTS := state registry notifications migrations faults processes watch
-SKELETONS := core core_record callback callback_record floor nouveau order subscribers
+# The programs of callbacks.bpf.c are loaded once for each driver callback (src/clones.c),
+# those of the other parts once.
+CORE_PARTS := state registry notifications migrations faults processes watch callbacks
+SKELETONS := core core_record floor nouveau order subscribers
 SRCS	:= $(sort $(wildcard src/*.c bench/*.c))
 OBJS	:= $(SRCS:%.c=$(BUILD)/%.o)
 BPF_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 SKELS	:= $(SKELETONS:%=$(BUILD)/%.skel.h)
 
 # Parses, formats and compares: no skeleton, so the tests can link it.
-PLAIN	:= $(filter-out src/main.c src/capture.c src/session.c src/callbacks.c src/writes.c src/floor.c src/order.c src/records.c src/recorder_names.c src/probes_btf.c src/subscribers_walk.c src/cmd_%.c,$(wildcard src/*.c)) \
+PLAIN	:= $(filter-out src/main.c src/capture.c src/session.c src/callbacks.c src/clones.c src/survey.c src/writes.c src/floor.c src/order.c src/records.c src/recorder_names.c src/probes_btf.c src/subscribers_walk.c src/cmd_%.c,$(wildcard src/*.c)) \
 	src/cmd_diff.c src/cmd_report.c
 UNIT	:= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -78,9 +78,7 @@ $(BUILD)/bpf/record/%.bpf.o: bpf/%.bpf.c Makefile
 # bpftool's linker adds one object to the other, so that each can have the
 # global variables and maps of state.bpf.c as extern.
 $(BUILD)/core.bpf.o: $(CORE_PARTS:%=$(BUILD)/bpf/%.bpf.o)
-$(BUILD)/callback.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/callbacks.bpf.o
 $(BUILD)/core_record.bpf.o: $(CORE_PARTS:%=$(BUILD)/bpf/record/%.bpf.o)
-$(BUILD)/callback_record.bpf.o: $(BUILD)/bpf/record/state.bpf.o $(BUILD)/bpf/record/callbacks.bpf.o
 $(BUILD)/nouveau.bpf.o: $(BUILD)/bpf/state.bpf.o $(BUILD)/bpf/nouveau.bpf.o
 $(BUILD)/floor.bpf.o: $(BUILD)/bpf/floor.bpf.o
 $(BUILD)/order.bpf.o: $(BUILD)/bpf/order.bpf.o

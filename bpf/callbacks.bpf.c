@@ -233,7 +233,7 @@ static __always_inline bool slot_is(const struct mmuscope_callback_slot *slot, u
 /* Another CPU's slot with our frame, after the task moved. Returns its CPU, or cfg.cpus. */
 static __noinline u32 find_slot(u64 range)
 {
-	for (u32 cpu = 0; cpu < 1024; cpu++) {
+	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus; cpu++) {
 		u32 key = cpu;
 		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
 
@@ -689,7 +689,7 @@ static __noinline int mark_worked_slow(u64 task)
 		SLOT(st->callback, st->callbacks - 1)->work = WORK_CALLED;
 		return 0;
 	}
-	for (u32 cpu = 0; cpu < 1024 && cfg.slots; cpu++) {
+	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus && cfg.slots; cpu++) {
 		u32 key = cpu;
 		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
 

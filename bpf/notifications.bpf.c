@@ -92,7 +92,7 @@ static __noinline u64 started_elsewhere(u64 range)
 		st->started_range = 0;
 		return st->started_ns;
 	}
-	for (u32 cpu = 0; cpu < 1024 && cfg.slots; cpu++) {
+	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus && cfg.slots; cpu++) {
 		u32 key = cpu;
 		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
 

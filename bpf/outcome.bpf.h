@@ -62,9 +62,10 @@ static __noinline bool is_avoidable(u64 range, u32 reader, u64 subscription,
 	return owner && owner == own_owner(reader, subscription, m);
 }
 
-static __noinline u32 size_of(u64 pages)
+/* Global: the verifier looks at it once, and not at all that follows for each size. */
+__noinline __weak int size_of(u64 pages)
 {
-	u32 s = 0;
+	int s = 0;
 
 	/* Most are small, and the loop is shorter than a binary search for them. */
 	for (int i = 0; i < MMUSCOPE_SIZES - 1 && pages; i++, s++)
@@ -134,7 +135,7 @@ static __always_inline void count_callback(struct mmuscope_callback_row *row,
 		row->pages += pages;
 		/* Most are of one page: user space makes size[1] of what is left. */
 		if (pages != 1)
-			(*SLOT(row->size, size_of(pages)))++;
+			(*SLOT(row->size, (u32)size_of(pages)))++;
 		barrier();
 	}
 

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "loader.h"
 #include "owners.h"
 
 static volatile struct mmuscope_control *control(struct session *s)
@@ -32,10 +32,11 @@ static bool is_notifier(const struct driver_callback *driver)
 	return !strcmp(driver->kind, KIND_NOTIFIER);
 }
 
-static struct handlers choose_handlers(const struct session *s, struct callback_bpf *skel,
+static struct handlers choose_handlers(const struct session *s,
 				       const struct driver_callback *driver,
 				       enum plan_source source, int id)
 {
+	const struct core_bpf *skel = s->core;
 	bool notifier = is_notifier(driver);
 
 	if (driver->second_pass && source == PLAN_KPROBE)
@@ -59,61 +60,46 @@ static struct handlers choose_handlers(const struct session *s, struct callback_
 				  skel->progs.interval_fexit };
 }
 
-static int prepare_handlers(const struct handlers *h, const struct plan_target *t)
+static int load_clone(const struct session *s, const struct watch *w, struct clone *c,
+		      const struct bpf_program *prog, const struct plan_target *t)
 {
-	int err = 0;
-
-	bpf_program__set_autoload(h->leave, true);
-	if (h->enter)
-		bpf_program__set_autoload(h->enter, true);
-	if (t->source == PLAN_KPROBE)
+	if (!prog)
 		return 0;
-	err = bpf_program__set_attach_target(h->leave, 0, t->symbol);
-	if (h->enter)
-		err = err ?: bpf_program__set_attach_target(h->enter, 0, t->symbol);
-	return err;
+	return clone__load(c, s->templates, prog, s->core->maps.rodata, w->constants, t);
 }
 
-static int prepare_work(struct callback_bpf *skel, const struct plan_target *work)
+static int load_handlers(const struct session *s, const struct watch *w, struct clone *enter,
+			 struct clone *leave, const struct handlers *h,
+			 const struct plan_target *t)
 {
-	if (!work)
-		return 0;
-	if (work->source == PLAN_KPROBE) {
-		bpf_program__set_autoload(skel->progs.work_kprobe, true);
-		return 0;
-	}
-	bpf_program__set_autoload(skel->progs.work_fentry, true);
-	return bpf_program__set_attach_target(skel->progs.work_fentry, 0, work->symbol);
+	int err = load_clone(s, w, leave, h->leave, t);
+
+	return err ?: load_clone(s, w, enter, h->enter, t);
 }
 
-static int attach_work(struct watch *w, const struct plan_target *work)
+static struct bpf_program *work_program(const struct session *s, const struct plan_target *work)
 {
-	w->work = work->source == PLAN_KPROBE
-			  ? session__attach_kprobe(w->skel->progs.work_kprobe, false, work)
-			  : bpf_program__attach(w->skel->progs.work_fentry);
-	return w->work ? 0 : -errno;
+	return work->source == PLAN_KPROBE ? s->core->progs.work_kprobe :
+					     s->core->progs.work_fentry;
+}
+
+static int attach_work(const struct session *s, struct watch *w, const struct plan_target *work)
+{
+	return clone__attach(&w->work, s->templates, work_program(s, work), work);
 }
 
 /* Exit before entry: no entry is counted whose exit could be missed. */
-static int attach_handlers(struct bpf_link **enter, struct bpf_link **leave,
+static int attach_handlers(const struct session *s, struct clone *enter, struct clone *leave,
 			   const struct handlers *h, const struct plan_target *t)
 {
-	if (t->source == PLAN_KPROBE) {
-		*leave = session__attach_kprobe(h->leave, true, t);
-		if (*leave)
-			*enter = session__attach_kprobe(h->enter, false, t);
-		return *enter ? 0 : -errno;
-	}
-	*leave = bpf_program__attach(h->leave);
-	if (!*leave)
-		return -errno;
-	if (h->enter)
-		*enter = bpf_program__attach(h->enter);
-	return h->enter && !*enter ? -errno : 0;
+	int err = clone__attach(leave, s->templates, h->leave, t);
+
+	if (!err && h->enter)
+		err = clone__attach(enter, s->templates, h->enter, t);
+	return err;
 }
 
-static struct handlers second_pass_handlers(const struct callback_bpf *skel,
-					    enum plan_source source)
+static struct handlers second_pass_handlers(const struct core_bpf *skel, enum plan_source source)
 {
 	if (source == PLAN_KPROBE)
 		return (struct handlers){ skel->progs.second_pass_kprobe,
@@ -137,22 +123,29 @@ static struct plan_target *planned(struct session *s, const char *symbol)
 	return t && t->source != PLAN_NONE ? t : NULL;
 }
 
-static struct callback_bpf *open_callback(const struct session *s)
+/* The constants of this callback's programs: those of the session, and its own. */
+static int make_constants(const struct session *s, struct watch *w, bool work, bool second)
 {
-	struct callback_bpf *skel = calloc(1, sizeof(*skel));
-	int err = -ENOMEM;
+	const struct driver_callback *driver = w->driver;
+	size_t size = bpf_map__value_size(s->core->maps.rodata);
+	struct core_bpf__rodata *own = malloc(size);
+	int fd;
 
-	if (skel)
-		err = callback_bpf__create_skeleton(skel);
-	/* The same programs and maps, built to record. */
-	if (!err && s->config.records)
-		skel->skeleton->data =
-			(void *)callback_record_bpf__elf_bytes(&skel->skeleton->data_sz);
-	err = err ?: loader__open(skel->skeleton);
-	if (!err)
-		return skel;
-	callback_bpf__destroy(skel);
-	return NULL;
+	if (!own)
+		return -ENOMEM;
+	memcpy(own, s->core->rodata, size);
+	own->callback_id = (__u32)w->id;
+	own->callback_declines = driver->declines;
+	own->callback_owner = driver->owner;
+	own->callback_no_sequence = driver->no_sequence;
+	own->callback_work_bit = work ? work_bit(w->id) : 0;
+	own->callback_second_pass = second;
+	fd = clone__constants(s->core->maps.rodata, own, size);
+	free(own);
+	if (fd < 0)
+		return fd;
+	w->constants = fd;
+	return 0;
 }
 
 static int attach_probes(struct session *s, struct watch *w, const struct plan_target *t)
@@ -160,41 +153,31 @@ static int attach_probes(struct session *s, struct watch *w, const struct plan_t
 	const struct driver_callback *driver = w->driver;
 	struct plan_target *work = planned(s, driver->work);
 	struct plan_target *second = planned(s, driver->second_pass);
-	struct handlers handlers, second_handlers = {};
+	struct handlers handlers = choose_handlers(s, driver, t->source, w->id), second_handlers;
 	bool always;
 	int err;
 
-	w->skel = open_callback(s);
-	if (!w->skel)
-		return -ENOMEM;
 	/* Where the sequence number says nothing there is no other evidence to begin with. */
 	always = work && (s->contended || is_notifier(driver) || driver->no_sequence ||
 			  w->id >= LAST_WORK_BIT);
-	w->skel->rodata->callback_id = (__u32)w->id;
-	w->skel->rodata->callback_declines = driver->declines;
-	w->skel->rodata->callback_owner = driver->owner;
-	w->skel->rodata->callback_no_sequence = driver->no_sequence;
-	w->skel->rodata->callback_work_bit = work ? work_bit(w->id) : 0;
-	w->skel->rodata->callback_second_pass = second;
-	*(struct mmuscope_config *)&w->skel->rodata->cfg = s->config;
-	handlers = choose_handlers(s, w->skel, driver, t->source, w->id);
-	err = session__share_maps(s, w->skel->obj);
-	err = err ?: prepare_handlers(&handlers, t);
-	err = err ?: prepare_work(w->skel, work);
-	if (second) {
-		second_handlers = second_pass_handlers(w->skel, second->source);
-		err = err ?: prepare_handlers(&second_handlers, second);
-	}
-	err = err ?: callback_bpf__load(w->skel);
+	err = make_constants(s, w, work, second);
+	err = err ?: load_handlers(s, w, &w->enter, &w->leave, &handlers, t);
+	if (work)
+		err = err ?: load_clone(s, w, &w->work, work_program(s, work), work);
 	/* As the work function: no first pass is counted whose second could be missed. */
-	if (!err && second)
-		err = attach_handlers(&w->second_enter, &w->second_leave, &second_handlers, second);
+	if (second) {
+		second_handlers = second_pass_handlers(s->core, second->source);
+		err = err ?: load_handlers(s, w, &w->second_enter, &w->second_leave,
+					   &second_handlers, second);
+		err = err ?: attach_handlers(s, &w->second_enter, &w->second_leave,
+					     &second_handlers, second);
+	}
 	/* Before the callback itself: no callback is counted whose work could be missed. */
 	if (!err && always)
-		err = attach_work(w, work);
+		err = attach_work(s, w, work);
 	if (!err && always)
 		control(s)->work_watched |= work_bit(w->id);
-	return err ?: attach_handlers(&w->enter, &w->leave, &handlers, t);
+	return err ?: attach_handlers(s, &w->enter, &w->leave, &handlers, t);
 }
 
 /* ---- the walk of the registry ---- */
@@ -264,14 +247,21 @@ static int keep_from_walk(struct session *s, struct watch *w, const struct plan_
 
 static void watch__close(struct watch *w)
 {
-	bpf_link__destroy(w->enter);
-	bpf_link__destroy(w->leave);
-	bpf_link__destroy(w->work);
-	bpf_link__destroy(w->second_enter);
-	bpf_link__destroy(w->second_leave);
-	callback_bpf__destroy(w->skel);
-	w->enter = w->leave = w->work = w->second_enter = w->second_leave = NULL;
-	w->skel = NULL;
+	struct clone *const clones[] = { &w->enter, &w->leave, &w->work, &w->second_enter,
+					 &w->second_leave };
+
+	for (size_t i = 0; i < sizeof(clones) / sizeof(clones[0]); i++)
+		clone__close(clones[i]);
+	if (w->constants)
+		close(w->constants);
+	w->constants = 0;
+}
+
+__u64 watch__recursion_misses(const struct watch *w)
+{
+	return clone__recursion_misses(&w->enter) + clone__recursion_misses(&w->leave) +
+	       clone__recursion_misses(&w->work) + clone__recursion_misses(&w->second_enter) +
+	       clone__recursion_misses(&w->second_leave);
 }
 
 /* Tells the programs where the driver's owner is. False where they cannot read it. */
@@ -309,37 +299,6 @@ static int attach(struct session *s, struct watch *w, const struct plan_target *
 	return err ?: keep_from_walk(s, w, t);
 }
 
-/* Watches one callback from the planned rung downwards. */
-static int watch_callback(struct session *s, const struct driver_callback *driver,
-			  const struct symbol_facts *facts, unsigned int rungs)
-{
-	struct plan_target *t = plan__find(&s->plan, driver->symbol);
-	struct watch w = { .driver = driver, .address = facts->address }, *watches;
-	int err;
-
-	if (t->source == PLAN_NONE)
-		return 0;
-	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
-	if (!watches)
-		return -ENOMEM;
-	s->watches = watches;
-	while (t->source != PLAN_NONE) {
-		enum plan_source tried = t->source;
-
-		err = attach(s, &w, t);
-		if (!err) {
-			s->watches[s->watch_count++] = w;
-			return 0;
-		}
-		watch__close(&w);
-		plan_target__refuse(t, err);
-		rungs &= ~(2 * RUNG(tried) - 1);
-		if (rungs)
-			plan__fall(t, facts, rungs);
-	}
-	return 0;
-}
-
 void callbacks__watch_work(struct session *s)
 {
 	int err;
@@ -349,12 +308,12 @@ void callbacks__watch_work(struct session *s)
 		struct watch *w = &s->watches[i];
 		struct plan_target *work;
 
-		if (w->work || !w->skel || !w->driver->work)
+		if (w->work.link || w->work.event || !w->work.prog)
 			continue;
 		work = plan__find(&s->plan, w->driver->work);
 		if (work->source == PLAN_NONE)
 			continue;
-		err = attach_work(w, work);
+		err = attach_work(s, w, work);
 		if (err)
 			plan_target__refuse(work, err);
 		else
@@ -379,7 +338,7 @@ static bool belongs_to(const struct driver_callback *d, const char *module)
 	return !module || !strcmp(d->module, module);
 }
 
-static int plan_module(struct plan *plan, const char *module)
+int callbacks__plan(struct plan *plan, const char *module)
 {
 	for (size_t i = 0; i < driver_callback_count; i++) {
 		const struct driver_callback *d = &driver_callbacks[i];
@@ -432,6 +391,66 @@ static void decide(struct session *s, struct plan_target *t, struct symbol_facts
 		*known = *t;
 }
 
+/*
+ * The kernel refused something of this driver. fentry needs an ftrace site, and what has
+ * one was not asked so far: true where the plan has to be another for that.
+ */
+static bool learn_sites(struct session *s, const struct driver_callback *d)
+{
+	const char *const mine[] = { d->symbol, d->work, d->second_pass };
+	bool changed = false;
+
+	if (!survey__read_sites(s))
+		return false;
+	for (size_t i = 0; i < s->plan.count; i++) {
+		const struct symbol_facts *f = survey__facts(s, s->plan.targets[i].symbol);
+		struct plan_target t = s->plan.targets[i];
+		struct symbol_facts facts;
+
+		if (t.source != PLAN_FENTRY || !t.module[0] || !f || !f->traceable_known ||
+		    f->traceable)
+			continue;
+		facts = *f;
+		decide(s, &t, &facts);
+		for (size_t k = 0; k < sizeof(mine) / sizeof(mine[0]); k++)
+			changed |= mine[k] && !strcmp(mine[k], t.symbol);
+	}
+	return changed;
+}
+
+/* Watches one callback from the planned rung downwards. */
+static int watch_callback(struct session *s, const struct driver_callback *driver,
+			  const struct symbol_facts *facts, unsigned int rungs)
+{
+	struct plan_target *t = plan__find(&s->plan, driver->symbol);
+	struct watch w = { .driver = driver, .address = facts->address }, *watches;
+	int err;
+
+	if (t->source == PLAN_NONE)
+		return 0;
+	watches = realloc(s->watches, (s->watch_count + 1) * sizeof(*watches));
+	if (!watches)
+		return -ENOMEM;
+	s->watches = watches;
+	while (t->source != PLAN_NONE) {
+		enum plan_source tried = t->source;
+
+		err = attach(s, &w, t);
+		if (!err) {
+			s->watches[s->watch_count++] = w;
+			return 0;
+		}
+		watch__close(&w);
+		if (learn_sites(s, driver))
+			continue;
+		plan_target__refuse(t, err);
+		rungs &= ~(2 * RUNG(tried) - 1);
+		if (rungs)
+			plan__fall(t, facts, rungs);
+	}
+	return 0;
+}
+
 /* What belongs to a callback that is not watched is not watched either. */
 static void drop_orphans(struct session *s, const char *module)
 {
@@ -460,7 +479,7 @@ int callbacks__add_module(struct session *s, const char *module)
 {
 	struct symbol_facts *facts = NULL;
 	struct plan plan = {};
-	int err = plan_module(&plan, module);
+	int err = callbacks__plan(&plan, module);
 
 	if (err || !plan.count)
 		goto cleanup;
@@ -468,10 +487,11 @@ int callbacks__add_module(struct session *s, const char *module)
 	facts = calloc(plan.count, sizeof(*facts));
 	if (!facts)
 		goto cleanup;
-	symbol_facts__read(facts, &plan, true);
+	err = survey__copy(s, &plan, facts);
+	if (err)
+		goto cleanup;
 	for (size_t i = 0; i < plan.count; i++)
 		decide(s, &plan.targets[i], &facts[i]);
-	err = 0;
 	drop_orphans(s, module);
 	for (size_t i = 0; i < driver_callback_count && !err; i++) {
 		const struct driver_callback *d = &driver_callbacks[i];
@@ -559,7 +579,8 @@ static int watch_found(struct session *s, const struct name_callback *name, __u6
 	    (driver->second_pass &&
 	     !plan__add(&plan, METRIC_SECOND_PASS, driver->second_pass, second.module)))
 		goto cleanup;
-	symbol_facts__read(facts, &plan, true);
+	symbol_facts__read(facts, &plan);
+	symbol_facts__read_sites(facts, &plan);
 	facts[0].address = address;
 	for (size_t i = 0; i < plan.count; i++)
 		decide(s, &plan.targets[i], &facts[i]);
@@ -599,8 +620,7 @@ void callbacks__remove_module(struct session *s, const char *module)
 			s->watches[kept++] = *w;
 			continue;
 		}
-		if (w->skel)
-			s->recursion_gone += session__recursion_misses(w->skel->obj);
+		s->recursion_gone += watch__recursion_misses(w);
 		if (w->address)
 			forget_function(s, w->address);
 		if (w->id < LAST_WORK_BIT)

@@ -13,6 +13,7 @@
 #include "bench/intervals.h"
 #include "bench/overhead.h"
 #include "bench/runner.h"
+#include "bench/user_side.h"
 #include "cmd.h"
 #include "msg.h"
 #include "table.h"
@@ -21,13 +22,14 @@ static void help(FILE *out)
 {
 	fputs("Usage: mmuscope bench list\n"
 	      "       mmuscope bench WORKLOAD [OPTIONS]\n"
-	      "       mmuscope bench overhead|intervals [OPTIONS]\n"
+	      "       mmuscope bench overhead|intervals|user-side [OPTIONS]\n"
 	      "       mmuscope bench --check-coherence [WORKLOAD] [OPTIONS]\n\n"
 	      "Runs a known workload on the kernel's HMM test device (test_hmm), on KVM or on\n"
 	      "an RDMA device, counts its measured region only, verifies the data that the\n"
 	      "device and the CPU read, and holds every count against a closed formula.\n"
 	      "'overhead' measures what watching costs, 'intervals' how that grows with the\n"
-	      "subscribers of a process: see mmuscope-bench(1). '--check-coherence' asks only\n"
+	      "subscribers of a process, 'user-side' what the tool needs to start, to read and\n"
+	      "to print its counts: see mmuscope-bench(1). '--check-coherence' asks only\n"
 	      "whether a device reads what was written, by 'hole-race' if nothing is named: exit\n"
 	      "status 1, with the evidence, where a page is stale.\n\n"
 	      "Options:\n"
@@ -231,6 +233,8 @@ static const struct measurement {
 	  print_overhead },
 	{ "intervals", "the same in a process with up to 10,000 subscribers", run_intervals,
 	  print_intervals },
+	{ "user-side", "what the tool needs to start, to read its counts and to print them",
+	  user_side__run, user_side__print },
 };
 
 #define MEASUREMENTS (sizeof(measurements) / sizeof(measurements[0]))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char *plan_source_name(enum plan_source source)
 {
@@ -157,6 +158,56 @@ int module_users(const char *module)
 	return users;
 }
 
+/* Most lines name nothing that is looked for: a table of what names could be. */
+#define NAME_HASHES 1024
+
+static unsigned int hash_name(const char *name, size_t len)
+{
+	unsigned char first = (unsigned char)name[0], last = len ? (unsigned char)name[len - 1] : 0;
+
+	return (unsigned int)(len * 67 + first * 13 + last) % NAME_HASHES;
+}
+
+/* The words of a line that tell of a symbol; false where there are too few. */
+struct symbol_line {
+	char *name;
+	size_t len;
+	char *module;		/* "[module]", or empty */
+};
+
+static bool split_line(char *line, int field, struct symbol_line *out)
+{
+	for (int i = 0; i < field; i++) {
+		line = strchr(line, ' ');
+		if (!line)
+			return false;
+		line++;
+	}
+	out->name = line;
+	out->len = strcspn(line, " \t\n");
+	out->module = line + out->len;
+	out->module += strspn(out->module, " \t\n");
+	return true;
+}
+
+static void hit_targets(const struct symbol_line *l, const char *line, const struct plan *plan,
+			struct symbol_facts *facts,
+			void (*hit)(struct symbol_facts *, const char *line, bool here))
+{
+	char tag[64];
+
+	l->name[l->len] = '\0';
+	l->module[strcspn(l->module, "\n")] = '\0';
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_target *t = &plan->targets[i];
+
+		if (!facts[i].module_loaded || strcmp(l->name, t->symbol))
+			continue;
+		snprintf(tag, sizeof(tag), t->module[0] ? "[%s]" : "%s", t->module);
+		hit(&facts[i], line, !strcmp(l->module, tag));
+	}
+}
+
 /*
  * One pass over a file that lists a symbol a line as its `field`-th word, with
  * " [module]" behind those of modules; calls hit() for every target found, and for
@@ -167,36 +218,22 @@ static int scan_symbols(const char *path, int field, const struct plan *plan,
 			struct symbol_facts *facts,
 			void (*hit)(struct symbol_facts *, const char *line, bool here))
 {
-	char *line = NULL, tag[64];
+	bool wanted[NAME_HASHES] = {};
 	FILE *f = fopen(path, "re");
+	struct symbol_line l;
+	char *line = NULL;
 	size_t cap = 0;
 
 	if (!f)
 		return -errno;
-	while (getline(&line, &cap, f) > 0) {
-		char *name = line, *rest;
+	for (size_t i = 0; i < plan->count; i++) {
+		const char *name = plan->targets[i].symbol;
 
-		for (int i = 0; i < field && name; i++) {
-			name = strchr(name, ' ');
-			if (name)
-				name++;
-		}
-		if (!name)
-			continue;
-		rest = name + strcspn(name, " \t\n");
-		if (*rest)
-			*rest++ = '\0';
-		rest += strspn(rest, " \t\n");
-		rest[strcspn(rest, "\n")] = '\0';
-		for (size_t i = 0; i < plan->count; i++) {
-			const struct plan_target *t = &plan->targets[i];
-
-			if (!facts[i].module_loaded || strcmp(name, t->symbol))
-				continue;
-			snprintf(tag, sizeof(tag), t->module[0] ? "[%s]" : "%s", t->module);
-			hit(&facts[i], line, !strcmp(rest, tag));
-		}
+		wanted[hash_name(name, strlen(name))] |= facts[i].module_loaded;
 	}
+	while (getline(&line, &cap, f) > 0)
+		if (split_line(line, field, &l) && wanted[hash_name(l.name, l.len)])
+			hit_targets(&l, line, plan, facts, hit);
 	free(line);
 	fclose(f);
 	return 0;
@@ -242,54 +279,60 @@ static void read_btf(struct symbol_facts *facts, const struct plan *plan)
 	btf__free(btf);
 }
 
-void symbol_addresses(const char *const *symbols, size_t n, const char *module,
-		      unsigned long long *out)
-{
-	struct symbol_facts *facts = calloc(n, sizeof(*facts));
-	struct plan plan = {};
-
-	memset(out, 0, n * sizeof(*out));
-	for (size_t i = 0; facts && i < n; i++) {
-		facts[i].module_loaded = true;
-		if (!plan__add(&plan, "", symbols[i], module))
-			break;
-	}
-	if (facts && plan.count == n)
-		scan_symbols("/proc/kallsyms", 2, &plan, facts, hit_kallsyms);
-	for (size_t i = 0; facts && i < n; i++)
-		out[i] = facts[i].address;
-	plan__clear(&plan);
-	free(facts);
-}
-
 unsigned long long symbol_address(const char *symbol, const char *module)
 {
-	unsigned long long address;
+	struct symbol_facts facts = { .module_loaded = true };
+	struct plan plan = {};
 
-	symbol_addresses(&symbol, 1, module, &address);
-	return address;
+	if (plan__add(&plan, "", symbol, module))
+		scan_symbols("/proc/kallsyms", 2, &plan, &facts, hit_kallsyms);
+	plan__clear(&plan);
+	return facts.address;
 }
 
-void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, bool addresses)
+/* The folder in sysfs is a new one each time; 0: it is not loaded. */
+static unsigned long long loaded_as(const char *module)
 {
-	static const char *const sites[] = {
-		"/sys/kernel/tracing/available_filter_functions",
-		"/sys/kernel/debug/tracing/available_filter_functions",
-	};
-	bool all_in_btf = !addresses;
-	int r = -ENOENT;
+	struct stat st;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+bool symbol_facts__current(const struct symbol_facts *facts, const struct plan_target *target)
+{
+	return !target->module[0] || (loaded_as(target->module) == facts->loaded_as &&
+				      facts->module_loaded == (module_users(target->module) >= 0));
+}
+
+void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan)
+{
+	bool pass = false;
 
 	memset(facts, 0, plan->count * sizeof(*facts));
 	for (size_t i = 0; i < plan->count; i++) {
 		const char *module = plan->targets[i].module;
 
+		facts[i].loaded_as = module[0] ? loaded_as(module) : 0;
 		facts[i].module_loaded = !module[0] || module_users(module) >= 0;
 	}
 	read_btf(facts, plan);
 	for (size_t i = 0; i < plan->count; i++)
-		all_in_btf &= facts[i].in_btf;
-	if (!all_in_btf)
+		pass |= facts[i].module_loaded &&
+			(plan->targets[i].module[0] || !facts[i].in_btf);
+	if (pass)
 		scan_symbols("/proc/kallsyms", 2, plan, facts, hit_kallsyms);
+}
+
+void symbol_facts__read_sites(struct symbol_facts *facts, const struct plan *plan)
+{
+	static const char *const sites[] = {
+		"/sys/kernel/tracing/available_filter_functions",
+		"/sys/kernel/debug/tracing/available_filter_functions",
+	};
+	int r = -ENOENT;
+
 	for (size_t i = 0; i < 2 && r; i++)
 		r = scan_symbols(sites[i], 0, plan, facts, hit_traceable);
 	for (size_t i = 0; i < plan->count; i++)

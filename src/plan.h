@@ -48,6 +48,7 @@ struct symbol_facts {
 	bool prefer_kprobe;	/* fentry would pin an idle module */
 	unsigned long long address; /* 0: hidden, or not asked for */
 	unsigned int namesakes;	/* in kallsyms, beside it, of whatever module */
+	unsigned long long loaded_as; /* another number each time the module is loaded */
 };
 
 /*
@@ -73,24 +74,23 @@ const char *plan_source_name(enum plan_source source); /* "fentry", "kprobe", "r
 
 /*
  * Reads the facts about every target of the plan on the running kernel into
- * facts[plan->count], each file once: BTF, the list of ftrace sites, and
- * /proc/kallsyms only for addresses and for what is not in BTF. What cannot be
- * read counts as not there. prefer_kprobe is left false.
+ * facts[plan->count]: BTF, and in one pass over /proc/kallsyms the addresses of what is
+ * in modules and of what is not in BTF. What cannot be read counts as not there. What has
+ * an ftrace site is not known yet; prefer_kprobe is left false.
  */
-void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan, bool addresses);
+void symbol_facts__read(struct symbol_facts *facts, const struct plan *plan);
+
+/* The list of ftrace sites, one more pass over a file of which the kernel makes each line. */
+void symbol_facts__read_sites(struct symbol_facts *facts, const struct plan *plan);
+
+/* Is the target's module as it was when the facts were read? */
+bool symbol_facts__current(const struct symbol_facts *facts, const struct plan_target *target);
 
 /*
  * The BTF of the running kernel, read once for the life of the process: it takes
  * longer than all else that a plan does. NULL where there is none.
  */
 struct btf *kernel_btf(void);
-
-/*
- * The addresses of symbols of the kernel ("" or NULL) or of a module, in one pass over
- * /proc/kallsyms; 0: hidden, not there, or no memory.
- */
-void symbol_addresses(const char *const *symbols, size_t n, const char *module,
-		      unsigned long long *out);
 
 /* The address of a function of the kernel ("") or of a module; 0: hidden, or not there. */
 unsigned long long symbol_address(const char *symbol, const char *module);

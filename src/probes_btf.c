@@ -80,7 +80,7 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
 
 enum status probes_btf__print(const char *path, bool json)
 {
-	struct surface_object objects[4];
+	struct surface_object objects[3];
 	struct surface s = {};
 	enum status status;
 	struct btf *kernel;
@@ -98,10 +98,10 @@ enum status probes_btf__print(const char *path, bool json)
 		    path);
 		return STATUS_FAILED;
 	}
-	session__objects(&objects[0], &objects[1]);
-	subscribers_walk__object(&objects[2]);
-	order__object(&objects[3]);
-	err = surface__read(&s, objects, 4, kernel);
+	session__object(&objects[0]);
+	subscribers_walk__object(&objects[1]);
+	order__object(&objects[2]);
+	err = surface__read(&s, objects, 3, kernel);
 	if (err) {
 		msg("cannot read what the programs ask of a kernel: %s.", strerror(-err));
 		status = STATUS_FAILED;

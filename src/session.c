@@ -233,19 +233,35 @@ static bool probes_only(const struct session *s)
 	return s->options.via && s->options.via != PLAN_REGISTRY;
 }
 
+/* Where the kernel keeps the direct map and its struct pages. */
+static const char *const variables[] = { "_text", "page_offset_base", "vmemmap_base" };
+#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+/* All that will be asked of the kernel's symbols, at once. */
+static int survey(struct session *s)
+{
+	const char *symbols[CORE_TARGETS + VARIABLES];
+	struct core_target targets[CORE_TARGETS];
+	size_t n = 0;
+
+	core_targets(s, targets);
+	for (; n < CORE_TARGETS; n++)
+		symbols[n] = targets[n].symbol;
+	for (size_t i = 0; records_kind(s, RECORD_PAGES) && i < VARIABLES; i++)
+		symbols[n++] = variables[i];
+	return survey__read(s, symbols, n);
+}
+
 static int set_up_plan(struct session *s)
 {
 	struct core_target targets[CORE_TARGETS];
-	struct symbol_facts *facts;
 	struct plan_target *t;
 
+	plan__clear(&s->plan);
 	core_targets(s, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++)
 		if (!plan__add(&s->plan, targets[i].metric, targets[i].symbol, NULL))
 			return -ENOMEM;
-	facts = calloc(s->plan.count, sizeof(*facts));
-	if (!facts)
-		return -ENOMEM;
 	t = plan__find(&s->plan, "__mmu_notifier_invalidate_range_end");
 	if (s->options.records && !s->options.windows) {
 		t->off = true;
@@ -262,10 +278,9 @@ static int set_up_plan(struct session *s)
 		r->off = true;
 		snprintf(r->reason, sizeof(r->reason), "switched off by --via");
 	}
-	symbol_facts__read(facts, &s->plan, false);
 	for (size_t i = 0; i < s->plan.count; i++)
-		plan__decide(&s->plan.targets[i], &facts[i], RUNG(PLAN_FENTRY));
-	free(facts);
+		plan__decide(&s->plan.targets[i], survey__facts(s, s->plan.targets[i].symbol),
+			     RUNG(PLAN_FENTRY));
 	return 0;
 }
 
@@ -410,15 +425,15 @@ static bool in_kernel_btf(const char *function)
 	return btf__find_by_name_kind(kernel_btf(), function, BTF_KIND_FUNC) > 0;
 }
 
-/* Where the kernel keeps the direct map and its struct pages, see bpf/fate.bpf.h. */
-static void find_page_tables(struct mmuscope_config *config)
+/* See bpf/fate.bpf.h. */
+static void find_page_tables(const struct session *s, struct mmuscope_config *config)
 {
-	static const char *const symbols[] = { "_text", "page_offset_base", "vmemmap_base" };
-	unsigned long long address[3];
+	unsigned long long address[VARIABLES];
 	char line[4096];
 	FILE *f = fopen("/proc/cpuinfo", "re");
 
-	symbol_addresses(symbols, 3, NULL, address);
+	for (size_t i = 0; i < VARIABLES; i++)
+		address[i] = survey__facts(s, variables[i])->address;
 	config->page_offset_at = address[0] ? address[1] : ~0ULL;
 	config->vmemmap_at = address[2];
 	/* The kernel clears the flag where it does not use it. */
@@ -430,26 +445,10 @@ static void find_page_tables(struct mmuscope_config *config)
 
 static int ring_event(void *ctx, void *data, size_t size);
 
-int session__load(struct session *s)
+static void choose_programs(struct session *s)
 {
 	struct core_target targets[CORE_TARGETS];
 	struct watch_target watches[WATCH_TARGETS];
-	int err;
-
-	s->core = calloc(1, sizeof(*s->core));
-	if (!s->core)
-		return -ENOMEM;
-	err = core_bpf__create_skeleton(s->core);
-	if (!err && s->config.records)
-		s->core->skeleton->data =
-			(void *)core_record_bpf__elf_bytes(&s->core->skeleton->data_sz);
-	err = err ?: loader__open(s->core->skeleton);
-	if (err)
-		return loader__failed(err);
-	err = set_up_plan(s);
-	if (err)
-		return err;
-	drop_all_incomplete(&s->plan);
 
 	core_targets(s, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++) {
@@ -481,13 +480,57 @@ int session__load(struct session *s)
 	bpf_program__set_autoload(s->core->progs.discover, true);
 	bpf_program__set_autoload(s->core->progs.module_loaded, true);
 	bpf_program__set_autoload(s->core->progs.module_gone, true);
+}
+
+/* Without a word where the kernel refuses. */
+static int load_core(struct session *s)
+{
+	int err;
+
+	s->core = calloc(1, sizeof(*s->core));
+	if (!s->core)
+		return -ENOMEM;
+	err = core_bpf__create_skeleton(s->core);
+	if (!err && s->config.records)
+		s->core->skeleton->data =
+			(void *)core_record_bpf__elf_bytes(&s->core->skeleton->data_sz);
+	err = err ?: templates__announce();
+	err = err ?: loader__open(s->core->skeleton);
+	err = err ?: templates__new(&s->templates, s->core->obj);
+	if (!s->survey_facts)
+		err = err ?: survey(s);
+	err = err ?: set_up_plan(s);
+	if (err)
+		return err;
+	drop_all_incomplete(&s->plan);
+	choose_programs(s);
 	if (records_kind(s, RECORD_PAGES))
-		find_page_tables(&s->config);
+		find_page_tables(s, &s->config);
 	*(struct mmuscope_config *)&s->core->rodata->cfg = s->config;
 	err = size_maps(s);
-	if (err)
-		return loader__failed(err);
-	err = core_bpf__load(s->core);
+	err = err ?: core_bpf__load(s->core);
+	if (!err)
+		templates__done(s->templates);
+	return err;
+}
+
+static void unload_core(struct session *s)
+{
+	templates__free(s->templates);
+	core_bpf__destroy(s->core);
+	s->templates = NULL;
+	s->core = NULL;
+}
+
+int session__load(struct session *s)
+{
+	int err = load_core(s);
+
+	/* Functions that are in BTF and were inlined are refused, and all else with them. */
+	if (err && err != -EPERM && s->survey_facts && survey__read_sites(s)) {
+		unload_core(s);
+		err = load_core(s);
+	}
 	if (err)
 		return loader__failed(err);
 	s->cpu = map_counters(s->core->maps.cpus, &s->cpu_bytes);
@@ -590,9 +633,9 @@ static void detach_core_target(struct core_target *target)
 	}
 }
 
-static void attach_core_target(struct plan *plan, struct core_target *target)
+static void attach_core_target(struct session *s, struct core_target *target)
 {
-	struct plan_target *t = plan__find(plan, target->symbol);
+	struct plan_target *t = plan__find(&s->plan, target->symbol);
 	int err;
 
 	if (t->source != PLAN_FENTRY)
@@ -602,7 +645,11 @@ static void attach_core_target(struct plan *plan, struct core_target *target)
 		err = attach(target->entry, target->entry_link);
 	if (err) {
 		detach_core_target(target);
-		plan_target__refuse(t, err);
+		survey__read_sites(s);
+		plan__decide(t, survey__facts(s, t->symbol), RUNG(PLAN_FENTRY));
+		/* It has an ftrace site, or nobody knows. */
+		if (t->source != PLAN_NONE)
+			plan_target__refuse(t, err);
 	}
 }
 
@@ -627,8 +674,7 @@ static __u64 recursion_sum(const struct session *s)
 	__u64 sum = session__recursion_misses(s->core->obj);
 
 	for (size_t i = 0; i < s->watch_count; i++)
-		if (s->watches[i].skel)
-			sum += session__recursion_misses(s->watches[i].skel->obj);
+		sum += watch__recursion_misses(&s->watches[i]);
 	if (s->nouveau)
 		sum += session__recursion_misses(s->nouveau->obj);
 	return sum;
@@ -744,7 +790,7 @@ int session__attach(struct session *s)
 
 	core_targets(s, targets);
 	for (size_t i = 0; i < CORE_TARGETS; i++)
-		attach_core_target(&s->plan, &targets[i]);
+		attach_core_target(s, &targets[i]);
 	/* What the kernel refused may have made others useless: they must not count. */
 	drop_all_incomplete(&s->plan);
 	for (size_t i = 0; i < CORE_TARGETS; i++)
@@ -1110,6 +1156,33 @@ int session__snapshot(struct session *s, struct snapshot *snap)
 	return 0;
 }
 
+void session__fill_rows(struct session *s, __u64 rows, __u64 callbacks)
+{
+	struct mmuscope_row_key key = { .tgid = 1 };
+
+	for (unsigned int c = 0; c < s->cpus; c++) {
+		for (__u64 i = 0; i < rows; i++) {
+			struct mmuscope_row *row = row_at(s, c, places(s) + i);
+
+			key.start = i;
+			key.kind = ROW_NOTIFICATION;
+			row->key = key;
+			row->count[NOTIFICATION_CALLS] = 1;
+		}
+		for (__u64 i = 0; i < callbacks; i++) {
+			struct mmuscope_callback_row *row =
+				callback_row_at(s, c, callback_places(s) + i);
+
+			key.start = i;
+			key.kind = ROW_CALLBACK;
+			row->key = key;
+			row->outcome[OUTCOME_PERFORMED] = 1;
+		}
+	}
+	s->cpu[0].total[ROWS_TAKEN] = rows;
+	s->cpu[0].total[CALLBACK_ROWS_TAKEN] = callbacks;
+}
+
 static int take_open_windows(struct session *s, struct windows *windows)
 {
 	int fd = bpf_map__fd(s->core->maps.open_windows);
@@ -1199,15 +1272,15 @@ void session__free(struct session *s)
 		munmap(s->callback_rows, s->callback_rows_bytes);
 	if (s->records)
 		munmap(s->records, s->records_bytes);
-	core_bpf__destroy(s->core);
+	unload_core(s);
+	survey__clear(s);
 	plan__clear(&s->plan);
 	names__clear(&s->names);
 	free(s);
 }
 
-void session__objects(struct surface_object *core, struct surface_object *callback)
+void session__object(struct surface_object *core)
 {
 	/* Those that record are all of the others, and more. */
 	core->elf = core_record_bpf__elf_bytes(&core->size);
-	callback->elf = callback_record_bpf__elf_bytes(&callback->size);
 }

@@ -125,6 +125,12 @@ unsigned int session__cpus(const struct session *s);
 int session__snapshot(struct session *s, struct snapshot *snap);
 
 /*
+ * Fills in so many rows of either kind, of made-up processes, for a measurement of what
+ * reading costs. Only before anything is counted.
+ */
+void session__fill_rows(struct session *s, __u64 rows, __u64 callbacks);
+
+/*
  * What was reported of windows since the last time, into `windows`, which is emptied
  * first; `stopped`, once, after session__enable(false): also those that are still
  * open. The caller clears `windows`.
@@ -152,6 +158,6 @@ enum status session__status(int err);
 void session__free(struct session *s);
 
 /* The programs that sessions load, for surface__read(). */
-void session__objects(struct surface_object *core, struct surface_object *callback);
+void session__object(struct surface_object *core);
 
 #endif

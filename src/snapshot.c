@@ -96,34 +96,50 @@ static void subtract_callback(struct mmuscope_callback_row *row,
 		row->bucket[b] -= old->bucket[b];
 }
 
+/*
+ * Where in `count` rows of `size` bytes the one with this key is, or `count`. Both snapshots
+ * have their rows in one order, so it is hardly ever another than the one `after` the last.
+ */
+static size_t find_row(const void *rows, size_t count, size_t size, size_t after,
+		       const struct mmuscope_row_key *key)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t at = after + i < count ? after + i : after + i - count;
+
+		/* Each row begins with its key. */
+		if (!memcmp((const char *)rows + at * size, key, sizeof(*key)))
+			return at;
+	}
+	return count;
+}
+
 void snapshot__subtract(struct snapshot *snap, const struct snapshot *earlier)
 {
-	size_t kept = 0;
+	size_t kept = 0, next = 0, at;
 
 	for (size_t i = 0; i < snap->row_count; i++) {
 		struct mmuscope_row *row = &snap->rows[i];
 
-		for (size_t j = 0; j < earlier->row_count; j++) {
-			if (memcmp(&row->key, &earlier->rows[j].key, sizeof(row->key)))
-				continue;
+		at = find_row(earlier->rows, earlier->row_count, sizeof(*row), next, &row->key);
+		if (at < earlier->row_count) {
 			for (int c = 0; c < MMUSCOPE_COUNTS; c++)
-				row->count[c] -= earlier->rows[j].count[c];
-			break;
+				row->count[c] -= earlier->rows[at].count[c];
+			next = at + 1;
 		}
 		if (row->count[0])
 			snap->rows[kept++] = *row;
 	}
 	snap->row_count = kept;
 
-	kept = 0;
+	kept = next = 0;
 	for (size_t i = 0; i < snap->callback_count; i++) {
 		struct mmuscope_callback_row *row = &snap->callbacks[i];
 
-		for (size_t j = 0; j < earlier->callback_count; j++) {
-			if (memcmp(&row->key, &earlier->callbacks[j].key, sizeof(row->key)))
-				continue;
-			subtract_callback(row, &earlier->callbacks[j]);
-			break;
+		at = find_row(earlier->callbacks, earlier->callback_count, sizeof(*row), next,
+			      &row->key);
+		if (at < earlier->callback_count) {
+			subtract_callback(row, &earlier->callbacks[at]);
+			next = at + 1;
 		}
 		if (callback_row__delivered(row))
 			snap->callbacks[kept++] = *row;

@@ -32,18 +32,28 @@ static long pfn_offset(void)
 	return offset;
 }
 
+int writes__plan(struct plan *plan)
+{
+	for (size_t i = 0; i < WRITE_TARGETS; i++)
+		if (!plan__add(plan, METRIC, functions[i], MODULE))
+			return -ENOMEM;
+	return 0;
+}
+
 static int decide(struct session *s)
 {
 	struct symbol_facts facts[WRITE_TARGETS];
 	struct plan plan = {};
-	int err = 0;
+	int err = writes__plan(&plan);
 
-	for (size_t i = 0; i < WRITE_TARGETS && !err; i++)
-		if (!plan__add(&plan, METRIC, functions[i], MODULE))
-			err = -ENOMEM;
+	err = err ?: survey__copy(s, &plan, facts);
 	if (err)
 		goto cleanup;
-	symbol_facts__read(facts, &plan, true);
+	/* Both are attached at once, so neither may be refused. */
+	if (facts[0].module_loaded && survey__read_sites(s))
+		err = survey__copy(s, &plan, facts);
+	if (err)
+		goto cleanup;
 	for (size_t i = 0; i < WRITE_TARGETS; i++) {
 		struct plan_target *t = &plan.targets[i], *known;
 

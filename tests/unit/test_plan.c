@@ -29,9 +29,9 @@ struct decision {
 
 /* In the order of struct symbol_facts. */
 #define FACTS(loaded, kallsyms, btf, traceable, known, prefer) \
-	{ loaded, kallsyms, btf, traceable, known, prefer, 0, 0 }
+	{ loaded, kallsyms, btf, traceable, known, prefer, 0, 0, 0 }
 /* The same, and other functions have its name. */
-#define NAMESAKE(address) { 1, 1, 1, 1, 1, 0, address, 1 }
+#define NAMESAKE(address) { 1, 1, 1, 1, 1, 0, address, 1, 0 }
 #define ADDRESS 0xffffffffc0000000
 #define F RUNG(PLAN_FENTRY)
 #define FK RUNG_PROBES
@@ -86,7 +86,7 @@ static void decides_as_the_kernel_allows(void **state)
 		/* One rung alone: by --via, or the walk by --no-latency. */
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 1), F, PLAN_FENTRY, "" },
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), K, PLAN_KPROBE, "" },
-		{ "test_hmm", { 1, 1, 1, 1, 1, 0, ADDRESS, 0 }, R, PLAN_REGISTRY, "" },
+		{ "test_hmm", { 1, 1, 1, 1, 1, 0, ADDRESS, 0, 0 }, R, PLAN_REGISTRY, "" },
 		{ "test_hmm", FACTS(1, 1, 1, 1, 1, 0), R, PLAN_NONE, hidden },
 		{ "test_hmm", FACTS(0, 0, 0, 0, 1, 0), R, PLAN_NONE, not_loaded },
 	};
@@ -235,7 +235,7 @@ static void what_does_not_exist_is_not_there(void **state)
 	assert_non_null(plan__add(&plan, "faults", "mmuscope_no_such_function", NULL));
 	assert_non_null(plan__add(&plan, "callbacks", "f", "no_such_module"));
 	memset(facts, 0xff, sizeof(facts));
-	symbol_facts__read(facts, &plan, true);
+	symbol_facts__read(facts, &plan);
 	assert_true(facts[0].module_loaded);
 	assert_false(facts[1].module_loaded);
 	for (int i = 0; i < 2; i++) {
