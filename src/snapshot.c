@@ -98,33 +98,29 @@ static void subtract_callback(struct mmuscope_callback_row *row,
 
 void snapshot__subtract(struct snapshot *snap, const struct snapshot *earlier)
 {
-	size_t kept = 0;
+	size_t kept = 0, old = 0;
 
 	for (size_t i = 0; i < snap->row_count; i++) {
 		struct mmuscope_row *row = &snap->rows[i];
 
-		for (size_t j = 0; j < earlier->row_count; j++) {
-			if (memcmp(&row->key, &earlier->rows[j].key, sizeof(row->key)))
-				continue;
+		if (old < earlier->row_count &&
+		    !memcmp(&row->key, &earlier->rows[old].key, sizeof(row->key))) {
 			for (int c = 0; c < MMUSCOPE_COUNTS; c++)
-				row->count[c] -= earlier->rows[j].count[c];
-			break;
+				row->count[c] -= earlier->rows[old].count[c];
+			old++;
 		}
 		if (row->count[0])
 			snap->rows[kept++] = *row;
 	}
 	snap->row_count = kept;
 
-	kept = 0;
+	kept = old = 0;
 	for (size_t i = 0; i < snap->callback_count; i++) {
 		struct mmuscope_callback_row *row = &snap->callbacks[i];
 
-		for (size_t j = 0; j < earlier->callback_count; j++) {
-			if (memcmp(&row->key, &earlier->callbacks[j].key, sizeof(row->key)))
-				continue;
-			subtract_callback(row, &earlier->callbacks[j]);
-			break;
-		}
+		if (old < earlier->callback_count &&
+		    !memcmp(&row->key, &earlier->callbacks[old].key, sizeof(row->key)))
+			subtract_callback(row, &earlier->callbacks[old++]);
 		if (callback_row__delivered(row))
 			snap->callbacks[kept++] = *row;
 	}
