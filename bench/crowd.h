@@ -17,7 +17,7 @@ struct crowd_listeners {
 
 struct crowd;
 
-/* Device `i` of several drivers: the copies of the module that tests/vm/lib.sh makes. */
+/* Device `i` of so many: of several the copies of the module that scripts/scale.sh makes. */
 void crowd__device(unsigned int drivers, unsigned int i, char path[40]);
 
 /*

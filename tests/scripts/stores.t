@@ -97,6 +97,7 @@ shared() { # [!]: of the programs that run with a notification, or of the others
 		($1 ~ hot) == (other == "") { print $2, $3 }' "$tmp/stores" | sort -u
 }
 # The tables of the document: | `PLACE` | HOW | ...
+# shellcheck disable=SC2016 # the quotes of the document
 told() { # HEADING
 	sed -n "/^## $1\$/,/^## /p" "$ROOT/docs/scale.md" |
 		sed -nE 's/^\| `([a-z_.]+)` \| ([a-z_, ]+) \| .*/\1 \2/p' | tr -d , |

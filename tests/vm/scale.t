@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Counts are exact with 1, 2, 4 and 8 processors that all cause notifications at once, of
+# several processes and of the threads of one, and with 10,000 processes; what has no room
+# is told, just where the room ends; and what it costs does not grow with who is there.
+# shellcheck disable=SC2016 # the variables of jq and of the guests
+set -uo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+program scale
+# Of each process; threads of one process make processors wait for each other at each.
+N=997 T=97
+
+# begin NAME KIND COUNT N; finish NAME STAT...: ends the counting that the STATs began.
+guest_lib+='
+begin() {
+	local name=$1
+	shift
+	/root/scale "$@" $name &
+	wait_for test -e $name.ready
+}
+finish() {
+	local name=$1 stat
+	shift
+	touch $name.go
+	wait_for test -e $name.done
+	for stat; do kill -INT ${stat#*:}; done
+	for stat; do
+		wait ${stat#*:} && echo 0 > ${stat%:*}.status || echo $? > ${stat%:*}.status
+	done
+	touch $name.end
+}
+'
+
+# counts FILE: PID CALLS DELIVERED PERFORMED of the event that the producers cause.
+counts() {
+	jq -r '[.notifications[] | select(.event == "CLEAR")] as $n
+		| .callbacks[] | select(.event == "CLEAR") | . as $c
+		| "\(.pid) \([$n[] | select(.pid == $c.pid) | .calls] | add) \(.delivered) \(.performed)"' "$1" | sort
+}
+lines() { # PID COUNT...
+	local pid
+	while read -r pid; do echo "$pid $1 $1 $1"; done | sort
+}
+
+for cpus in 1 2 4 8; do
+	all=$((cpus * T)) at="$cpus processors"
+	guest patched --cpus $cpus << END
+begin processes processes $cpus $N
+begin threads threads $cpus $T
+pid=\$(cat threads.ready)
+mmuscope stat -a -j -o all.json 2> all.stderr & all=\$!
+mmuscope stat -p \$pid -j -o one.json 2> one.stderr & one=\$!
+mmuscope stat -p \$(head -n 1 processes.ready) -j -o other.json 2> other.stderr & other=\$!
+for stat in \$all \$one \$other; do counting \$stat; done
+touch processes.go
+finish threads
+wait_for test -e processes.done
+finish processes all:\$all one:\$one other:\$other
+wait
+status command mmuscope stat -j -o command.json -- /root/scale threads $cpus $T
+END
+	dir=$tmp/patched
+	is "$at: exit status of all, nothing said" \
+		"$(cat "$dir"/{all,one,other,command}.{status,stderr} | paste -sd' ')" "0 0 0 0"
+	is "$at: there is a process for each" "$(wc -l < "$dir/processes.ready")" $cpus
+	is "$at: -a has each process and all threads of one, exactly" "$(counts "$dir/all.json")" \
+		"$({ lines $N < "$dir/processes.ready"; lines $all < "$dir/threads.ready"; } | sort)"
+	is "$at: -p has the threads of one, exactly" "$(counts "$dir/one.json")" \
+		"$(lines $all < "$dir/threads.ready")"
+	is "$at: -p has one of the processes, exactly" "$(counts "$dir/other.json")" \
+		"$(head -n 1 "$dir/processes.ready" | lines $N)"
+	for f in all one other command; do sound "$at: $f" "$dir/$f.json"; done
+	# Before the second thread there was no need to watch what the driver does.
+	json "$at: a command's threads, exactly" "$dir/command.json" '
+		[.callbacks[] | select(.event == "CLEAR") | .delivered, .performed + .undetermined]
+		== [$n, $n] and [.notifications[] | select(.event == "CLEAR") | .calls] == [$n]' --argjson n $all
+done
+
+guest patched --cpus 2 --mem 4096 << END
+echo 32768 > /proc/sys/kernel/pid_max
+begin many turns 10000 3
+mmuscope stat -a --max-rows 16384 --ring-size 8388608 -j -o many.json 2> many.stderr & many=\$!
+counting \$many
+finish many many:\$many
+wait
+status absent mmuscope bench scale
+for n in 16 17; do
+	begin n\$n processes \$n 3
+	mmuscope stat -a --max-rows 16 -j -o n\$n.json 2> n\$n.stderr & stat=\$!
+	mmuscope stat -a --no-latency --max-rows 16 -j -o c\$n.json 2> c\$n.stderr & count=\$!
+	counting \$stat
+	counting \$count
+	finish n\$n n\$n:\$stat c\$n:\$count
+	wait
+done
+END
+dir=$tmp/patched
+is "10,000 processes: exit status, nothing said" "$(cat "$dir"/many.{status,stderr})" 0
+is "10,000 processes: they are there" "$(sort -u "$dir/many.ready" | wc -l)" 10000
+counts "$dir/many.json" > "$tmp/got"
+lines 3 < "$dir/many.ready" > "$tmp/wanted"
+ok "10,000 processes: each has its rows, exactly" cmp "$tmp/got" "$tmp/wanted"
+json "10,000 processes: each has its name" "$dir/many.json" 'all(.callbacks[], .notifications[]; .comm == "scale")'
+sound "10,000 processes" "$dir/many.json"
+
+made='[.notifications[].calls, .callbacks[].delivered] | add'
+for f in n c; do
+	is "$f: as many rows as there is room for: exit status, nothing said" \
+		"$(cat "$dir/${f}16".{status,stderr})" 0
+	json "$f: all are there, and nothing is lost" "$dir/${f}16.json" \
+		".lost.counters == 0 and (.callbacks | length) == 16 and ($made) == 16 * 3 * 2"
+	is "$f: one more: exit status" "$(cat "$dir/${f}17.status")" 3
+	like "$f: one more: is said" "$(cat "$dir/${f}17.stderr")" "6 counts without a row \(--max-rows\)"
+	json "$f: one more: all others are there, and kept + lost is what was made" "$dir/${f}17.json" \
+		".lost.counters == 6 and (.callbacks | length) == 16 and ($made) + .lost.counters == 17 * 3 * 2"
+done
+
+# ---- bench scale ----
+
+is "bench without the module: exit status" "$(cat "$dir/absent.status")" 4
+is "bench without the module: is said" "$(cat "$dir"/absent.{stdout,stderr})" \
+	"mmuscope bench: cannot subscribe: there is no /dev/notifier_test; load notifier_test.ko, which kernel/module has."
+scale() { run "$ROOT/scripts/scale.sh" --line "$LINE" --mem 2048 --timeout 900 --drivers 4 -- --iterations 1 "$@"; }
+scale --most 100 --json
+is "bench: exit status, nothing said" "$status$err" 0
+file=$tmp/scale.json
+echo "$out" > "$file"
+json "bench: schema, clock, populations" "$file" '.schema == "mmuscope-scale/1" and .clock == "guest-insn"
+	and .iterations == 100 and .cpus == 1 and [.populations[] | "\(.of) \(.count)"]
+	== ["subscribers 1", "subscribers 100", "processes 1", "processes 10", "processes 100",
+	"drivers 1", "drivers 4", "drivers 16", "drivers 64"]'
+json "bench: what is not there is said" "$file" '[.populations[-2:][] | .reason, .unwatched, .watchers]
+	== ["there is no /dev/notifier_te04", null, [], "there is no /dev/notifier_te04", null, []]
+	and all(.populations[:-2][]; .reason == null and (.watchers | length) == 2)'
+json "bench: a row of each kind for each process and driver" "$file" '
+	all(.populations[:-2][]; . as $p | all(.watchers[];
+		.rows == (if $p.of == "processes" then $p.count else 1 end)
+		and .callback_rows == (if $p.of == "subscribers" then 1 else $p.count end)))'
+# The rows of 4096, at the least.
+json "bench: the maps hold what their sizes say" "$file" '
+	all(.populations[].watchers[]; .max_rows == 4096 and .map_bytes >= 4096 * (128 + 512))'
+json "bench: who is alone is never in turn" "$file" '
+	all(.populations[:-2][]; . as $p | all(.watchers[]; (.in_turn == null) == ($p.of != "processes" or $p.count == 1)))'
+of='def of($w; $n; $l): .populations[] | select(.of == $w and .count == $n) | .watchers[] | select(.latency == $l);'
+json "bench: 100 subscribers elsewhere cost no more than one, to a tenth" "$file" "$of"'
+	(of("subscribers"; 1; true).hot) as $one | of("subscribers"; 100; true).hot | . - $one | fabs <= $one / 10'
+for latency in true false; do
+	json "bench: hot among 100 processes costs no more than alone, to a tenth (latency: $latency)" "$file" "$of"'
+		of("processes"; 1; $l).hot as $one | of("processes"; 100; $l).hot | . - $one | fabs <= $one / 10' \
+		--argjson l $latency
+done
+scale --most 1
+is "bench: a table: exit status, nothing said" "$status$err" 0
+comment <<< "$out"
+is "bench: a table: its rows" "$(awk 'NR > 2 { print $1, $2, $3 }' <<< "$out" | paste -sd,)" \
+	"subscribers 1 yes,subscribers 1 no,processes 1 yes,processes 1 no,drivers 1 yes,drivers 1 no"
+done_testing
