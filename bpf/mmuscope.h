@@ -327,8 +327,11 @@ struct mmuscope_config {
 };
 
 /*
- * The switch, and what is shared between CPUs: written on the migration path and
- * where two invalidations of one mm meet, never by one alone.
+ * The switch, and what is shared between CPUs. The first cache line is what every
+ * notification reads; programs write there for a process that executes another program,
+ * that loses a thread, or that subscribes with a function nobody knows. What they write
+ * more often is in lines of its own: when an interval is inserted, on the migration path,
+ * and where two invalidations of one mm meet, never by one alone. See docs/scale.md.
  */
 struct mmuscope_control {
 	__u32 enabled;		/* written by user space */
@@ -336,13 +339,14 @@ struct mmuscope_control {
 	__u64 target_mm;	/* SCOPE_PROCESS: the process's mm, 0: not known yet */
 	__u64 work_watched;	/* written by user space: callback_work_bit of each */
 	__u32 registry;		/* written by user space: callbacks are seen by walking it */
-	__u32 registry_epoch;	/* one more at each insertion, and by user space */
-	__u32 registry_inserting; /* insertions that have begun and not ended */
 	__u32 armed;		/* written by user space: who subscribes now is walked */
 	__u32 timed;		/* written by user space: notification_enter is attached */
 	__u32 leaving;		/* written by user space: enabled, or what was counted as begun
 				 * then may still end */
-	__u64 pad[2];
+	__u64 pad[3];
+	__u32 registry_epoch;	/* one more at each insertion, and by user space */
+	__u32 registry_inserting; /* insertions that have begun and not ended */
+	__u64 pad1[7];
 	__u64 migrations_open;	/* tasks in a migration: 0 spares the look-up */
 	__u64 pad2[7];
 	__u32 contended;	/* callbacks that met another invalidation of their mm */
@@ -375,8 +379,18 @@ _Static_assert(sizeof(struct mmuscope_row) == 128, "a row is two cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_row) == 512, "callback row: eight cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_slot) == 48, "slot layout");
 _Static_assert(sizeof(struct mmuscope_record_ring) == 128, "head and tail apart");
+/* Arrays of the kernel that user space maps begin at a page (kernel/bpf/arraymap.c). */
 _Static_assert(sizeof(struct mmuscope_cpu) % 64 == 0, "no cache line shared between CPUs");
-_Static_assert(sizeof(struct mmuscope_control) == 192, "switch and counters apart");
+_Static_assert(__builtin_offsetof(struct mmuscope_cpu, ring.limit) % 64 == 0 &&
+		       __builtin_offsetof(struct mmuscope_cpu, hint) -
+				       __builtin_offsetof(struct mmuscope_cpu, ring.limit) == 64,
+	       "what user space writes for a CPU that counts is alone");
+_Static_assert(__builtin_offsetof(struct mmuscope_control, timed) < 64, "read by all, together");
+_Static_assert(__builtin_offsetof(struct mmuscope_control, registry_epoch) == 64 &&
+		       __builtin_offsetof(struct mmuscope_control, migrations_open) == 128 &&
+		       __builtin_offsetof(struct mmuscope_control, contended) == 192 &&
+		       sizeof(struct mmuscope_control) == 256,
+	       "what programs write is in cache lines of its own");
 _Static_assert(sizeof(struct mmuscope_ring_event) == 72, "ring event layout");
 _Static_assert(sizeof(struct mmuscope_window) == 80, "window layout");
 #endif

@@ -13,6 +13,7 @@
 #include "bench/intervals.h"
 #include "bench/overhead.h"
 #include "bench/runner.h"
+#include "bench/scale.h"
 #include "bench/user_side.h"
 #include "cmd.h"
 #include "msg.h"
@@ -22,16 +23,17 @@ static void help(FILE *out)
 {
 	fputs("Usage: mmuscope bench list\n"
 	      "       mmuscope bench WORKLOAD [OPTIONS]\n"
-	      "       mmuscope bench overhead|intervals|user-side [OPTIONS]\n"
+	      "       mmuscope bench overhead|intervals|scale|user-side [OPTIONS]\n"
 	      "       mmuscope bench --check-coherence [WORKLOAD] [OPTIONS]\n\n"
 	      "Runs a known workload on the kernel's HMM test device (test_hmm), on KVM or on\n"
 	      "an RDMA device, counts its measured region only, verifies the data that the\n"
 	      "device and the CPU read, and holds every count against a closed formula.\n"
 	      "'overhead' measures what watching costs, 'intervals' how that grows with the\n"
-	      "subscribers of a process, 'user-side' what the tool needs to start, to read and\n"
-	      "to print its counts: see mmuscope-bench(1). '--check-coherence' asks only\n"
-	      "whether a device reads what was written, by 'hole-race' if nothing is named: exit\n"
-	      "status 1, with the evidence, where a page is stale.\n\n"
+	      "subscribers of a process, 'scale' with them, processes and drivers, 'user-side'\n"
+	      "what the tool needs to start, to read and to print its counts: see\n"
+	      "mmuscope-bench(1). '--check-coherence' asks only whether a device reads what was\n"
+	      "written, by 'hole-race' if nothing is named: exit status 1, with the evidence,\n"
+	      "where a page is stale.\n\n"
 	      "Options:\n"
 	      "  -n, --pages N          pages of 4 KiB (default 512)\n"
 	      "  -r, --resident R[,R]   per cent of them on the device already (default 50)\n"
@@ -41,6 +43,7 @@ static void help(FILE *out)
 	      "  -s, --seed S           which pages are resident, and the data (default 1)\n"
 	      "      --no-latency       count only: no latency histograms\n"
 	      "      --max-rows N       room for rows of counts, a power of two (default 4096)\n"
+	      "      --most N           of 'scale': at most so many of each (default 10000)\n"
 	      "      --check-coherence  do devices see what others write?\n"
 	      "  -j, --json             the whole result as JSON, every sample kept\n"
 	      "  -o, --output FILE      write to FILE instead of standard output\n"
@@ -219,6 +222,11 @@ static enum status run_intervals(const struct bench_options *o, json_t **doc)
 	return intervals__run(o->params.iterations * 100, doc);
 }
 
+static enum status run_scale(const struct bench_options *o, json_t **doc)
+{
+	return scale__run(o->params.iterations * 100, o->most, doc);
+}
+
 #define COHERENCE "hole-race" /* what --check-coherence runs where nothing is named */
 
 /* What is run; those that hold no counts against a formula are no workloads. */
@@ -233,6 +241,8 @@ static const struct measurement {
 	  print_overhead },
 	{ "intervals", "the same in a process with up to 10,000 subscribers", run_intervals,
 	  print_intervals },
+	{ "scale", "what it costs with many subscribers, processes and drivers", run_scale,
+	  scale__print },
 	{ "user-side", "what the tool needs to start, to read its counts and to print them",
 	  user_side__run, user_side__print },
 };
@@ -258,7 +268,7 @@ static enum status list(void)
 	return close_output(stdout, "standard output");
 }
 
-enum { OPT_NO_LATENCY = 256, OPT_MAX_ROWS, OPT_CHECK_COHERENCE };
+enum { OPT_NO_LATENCY = 256, OPT_MAX_ROWS, OPT_MOST, OPT_CHECK_COHERENCE };
 
 static const struct option longs[] = {
 	{ "pages", required_argument, NULL, 'n' },
@@ -269,6 +279,7 @@ static const struct option longs[] = {
 	{ "seed", required_argument, NULL, 's' },
 	{ "no-latency", no_argument, NULL, OPT_NO_LATENCY },
 	{ "max-rows", required_argument, NULL, OPT_MAX_ROWS },
+	{ "most", required_argument, NULL, OPT_MOST },
 	{ "check-coherence", no_argument, NULL, OPT_CHECK_COHERENCE },
 	{ "json", no_argument, NULL, 'j' },
 	{ "output", required_argument, NULL, 'o' },
@@ -312,6 +323,10 @@ static bool take_option(struct bench_options *o, int opt, const char *value)
 	case OPT_NO_LATENCY:
 		o->latency = false;
 		break;
+	case OPT_MOST:
+		ok = parse_number(value, 1, 10000, &n);
+		o->most = (unsigned int)n;
+		break;
 	case OPT_MAX_ROWS:
 		ok = rows_to_shift(value, &o->row_shift);
 		break;
@@ -326,6 +341,7 @@ int cmd_bench(int argc, char **argv)
 		.resident = { 50 },
 		.resident_count = 1,
 		.latency = true,
+		.most = 10000,
 	};
 	const char *path = NULL, *name;
 	enum status status, closed;

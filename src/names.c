@@ -23,22 +23,76 @@ void names__make_legal(char *name)
 	json_decref(legal);
 }
 
+/* What a record has of a process: `start` is ns >> 20, cut to 32 bits. */
+struct process_index {
+	__u32 tgid, start;
+	__u32 first;		/* 1 + index */
+};
+
+static struct name_process *first_process(const struct names *n, __u32 tgid, __u32 start)
+{
+	const __u32 key[2] = { tgid, start };
+	const struct process_index *i = keyed__find(&n->index, key);
+
+	return i ? &n->processes[i->first - 1] : NULL;
+}
+
+static struct name_process *find_process(const struct names *n, __u32 tgid, __u64 start)
+{
+	struct name_process *p = first_process(n, tgid, (__u32)(start >> 20));
+
+	while (p && p->start != start)
+		p = p->next ? &n->processes[p->next - 1] : NULL;
+	return p;
+}
+
+/* Behind those that a record cannot tell from it, so that the first told stays the first. */
+static int index_process(struct names *n, size_t at)
+{
+	struct name_process *p = &n->processes[at], *first;
+	const __u32 key[2] = { p->tgid, (__u32)(p->start >> 20) };
+	struct process_index *i;
+
+	if (!n->index.key_size)
+		n->index = keyed__of(sizeof(key), sizeof(struct process_index));
+	i = keyed__get(&n->index, key);
+	if (!i)
+		return -ENOMEM;
+	p->next = 0;
+	if (i->first) {
+		first = &n->processes[i->first - 1];
+		p->next = first->next;
+		first->next = (__u32)at + 1;
+	} else {
+		i->first = (__u32)at + 1;
+	}
+	return 0;
+}
+
+static struct name_process *new_process(struct names *n, __u32 tgid, __u64 start)
+{
+	struct name_process *p = realloc(n->processes, (n->process_count + 1) * sizeof(*p));
+
+	if (!p)
+		return NULL;
+	n->processes = p;
+	p += n->process_count;
+	p->tgid = tgid;
+	p->start = start;
+	if (index_process(n, n->process_count))
+		return NULL;
+	n->process_count++;
+	return p;
+}
+
 int names__add_process(struct names *n, __u32 tgid, __u64 start, const char *comm)
 {
-	struct name_process *p = NULL;
+	struct name_process *p = find_process(n, tgid, start);
 
-	for (size_t i = 0; i < n->process_count && !p; i++)
-		if (n->processes[i].tgid == tgid && n->processes[i].start == start)
-			p = &n->processes[i];
-	if (!p) {
-		p = realloc(n->processes, (n->process_count + 1) * sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		n->processes = p;
-		p += n->process_count++;
-		p->tgid = tgid;
-		p->start = start;
-	}
+	if (!p)
+		p = new_process(n, tgid, start);
+	if (!p)
+		return -ENOMEM;
 	snprintf(p->comm, sizeof(p->comm), "%s", comm);
 	names__make_legal(p->comm);
 	return 0;
@@ -76,18 +130,12 @@ int names__add_callback(struct names *n, const char *symbol, const char *module,
 
 bool names__knows_process(const struct names *n, __u32 tgid, __u64 start)
 {
-	for (size_t i = 0; i < n->process_count; i++)
-		if (n->processes[i].tgid == tgid && n->processes[i].start == start)
-			return true;
-	return false;
+	return find_process(n, tgid, start);
 }
 
 const struct name_process *names__recorded(const struct names *n, __u32 tgid, __u32 start)
 {
-	for (size_t i = 0; i < n->process_count; i++)
-		if (n->processes[i].tgid == tgid && (__u32)(n->processes[i].start >> 20) == start)
-			return &n->processes[i];
-	return NULL;
+	return first_process(n, tgid, start);
 }
 
 const char *names__recorded_comm(const struct names *n, __u32 tgid, __u32 start)
@@ -99,12 +147,9 @@ const char *names__recorded_comm(const struct names *n, __u32 tgid, __u32 start)
 
 const char *names__comm(const struct names *n, __u32 tgid, __u64 start)
 {
-	if (!tgid)
-		return "(unknown)";
-	for (size_t i = 0; i < n->process_count; i++)
-		if (n->processes[i].tgid == tgid && n->processes[i].start == start)
-			return n->processes[i].comm;
-	return "?";
+	const struct name_process *p = tgid ? find_process(n, tgid, start) : NULL;
+
+	return p ? p->comm : tgid ? "?" : "(unknown)";
 }
 
 const struct name_callback *names__callback(const struct names *n, __u64 id)
@@ -259,14 +304,20 @@ static void *copy_of(const void *array, size_t bytes)
 
 int names__copy(struct names *to, const struct names *from)
 {
+	int err = 0;
+
 	*to = *from;
+	to->index = (struct keyed){};
 	to->processes = copy_of(from->processes, from->process_count * sizeof(*to->processes));
 	to->callbacks = copy_of(from->callbacks, from->callback_count * sizeof(*to->callbacks));
 	to->owners = copy_of(from->owners, from->owner_count * sizeof(*to->owners));
-	if (to->processes && to->callbacks && to->owners)
-		return 0;
-	names__clear(to);
-	return -ENOMEM;
+	if (!to->processes || !to->callbacks || !to->owners)
+		err = -ENOMEM;
+	for (size_t i = 0; i < to->process_count && !err; i++)
+		err = index_process(to, i);
+	if (err)
+		names__clear(to);
+	return err;
 }
 
 void names__clear(struct names *n)
@@ -274,5 +325,6 @@ void names__clear(struct names *n)
 	free(n->processes);
 	free(n->callbacks);
 	free(n->owners);
+	keyed__clear(&n->index);
 	memset(n, 0, sizeof(*n));
 }

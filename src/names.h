@@ -7,9 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "keyed.h"
+
 struct name_process {
 	__u64 start;
 	__u32 tgid;
+	__u32 next;		/* 1 + index of one that a record cannot tell from it, 0: none */
 	char comm[16];
 };
 
@@ -38,6 +41,8 @@ struct names {
 	size_t callback_count;
 	struct name_owner *owners;
 	size_t owner_count;
+	/* Where a process is in `processes`: each row that is printed asks for its name. */
+	struct keyed index;
 };
 
 /*

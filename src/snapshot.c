@@ -96,51 +96,31 @@ static void subtract_callback(struct mmuscope_callback_row *row,
 		row->bucket[b] -= old->bucket[b];
 }
 
-/*
- * Where in `count` rows of `size` bytes the one with this key is, or `count`. Both snapshots
- * have their rows in one order, so it is hardly ever another than the one `after` the last.
- */
-static size_t find_row(const void *rows, size_t count, size_t size, size_t after,
-		       const struct mmuscope_row_key *key)
-{
-	for (size_t i = 0; i < count; i++) {
-		size_t at = after + i < count ? after + i : after + i - count;
-
-		/* Each row begins with its key. */
-		if (!memcmp((const char *)rows + at * size, key, sizeof(*key)))
-			return at;
-	}
-	return count;
-}
-
 void snapshot__subtract(struct snapshot *snap, const struct snapshot *earlier)
 {
-	size_t kept = 0, next = 0, at;
+	size_t kept = 0, old = 0;
 
 	for (size_t i = 0; i < snap->row_count; i++) {
 		struct mmuscope_row *row = &snap->rows[i];
 
-		at = find_row(earlier->rows, earlier->row_count, sizeof(*row), next, &row->key);
-		if (at < earlier->row_count) {
+		if (old < earlier->row_count &&
+		    !memcmp(&row->key, &earlier->rows[old].key, sizeof(row->key))) {
 			for (int c = 0; c < MMUSCOPE_COUNTS; c++)
-				row->count[c] -= earlier->rows[at].count[c];
-			next = at + 1;
+				row->count[c] -= earlier->rows[old].count[c];
+			old++;
 		}
 		if (row->count[0])
 			snap->rows[kept++] = *row;
 	}
 	snap->row_count = kept;
 
-	kept = next = 0;
+	kept = old = 0;
 	for (size_t i = 0; i < snap->callback_count; i++) {
 		struct mmuscope_callback_row *row = &snap->callbacks[i];
 
-		at = find_row(earlier->callbacks, earlier->callback_count, sizeof(*row), next,
-			      &row->key);
-		if (at < earlier->callback_count) {
-			subtract_callback(row, &earlier->callbacks[at]);
-			next = at + 1;
-		}
+		if (old < earlier->callback_count &&
+		    !memcmp(&row->key, &earlier->callbacks[old].key, sizeof(row->key)))
+			subtract_callback(row, &earlier->callbacks[old++]);
 		if (callback_row__delivered(row))
 			snap->callbacks[kept++] = *row;
 	}

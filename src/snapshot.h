@@ -29,7 +29,8 @@ int snapshot__copy(struct snapshot *to, const struct snapshot *from);
 /*
  * snap -= earlier, row by row and total by total; rows that come out without
  * any count are dropped. Latency minimum and maximum cannot be subtracted and
- * become 0 where `earlier` had the row. `earlier` must be of the same session.
+ * become 0 where `earlier` had the row. `earlier` must be of the same session: its rows
+ * are then among those of `snap`, in the same order, which is what makes this linear.
  */
 void snapshot__subtract(struct snapshot *snap, const struct snapshot *earlier);
 

@@ -39,6 +39,36 @@ static void knows_processes(void **state)
 	names__clear(&n);
 }
 
+/* Within 2^20 ns a record cannot tell one from the other: the first told is meant. */
+static void tells_apart_what_a_record_cannot(void **state)
+{
+	struct names n = {}, copy;
+	const struct names *of[] = { &n, &copy };
+	char name[16];
+
+	(void)state;
+	for (__u64 i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "p%u", (unsigned int)i);
+		assert_int_equal(names__add_process(&n, 42, i, name), 0);
+	}
+	assert_int_equal(names__copy(&copy, &n), 0);
+	for (int c = 0; c < 2; c++) {
+		for (__u64 i = 0; i < 1000; i++) {
+			snprintf(name, sizeof(name), "p%u", (unsigned int)i);
+			assert_string_equal(names__comm(of[c], 42, i), name);
+		}
+		assert_int_equal(of[c]->process_count, 1000);
+		assert_string_equal(names__recorded_comm(of[c], 42, 0), "p0");
+		assert_string_equal(names__comm(of[c], 42, 1000), "?");
+		assert_string_equal(names__recorded_comm(of[c], 42, 1), "?");
+	}
+	names__clear(&n);
+	assert_int_equal(names__add_process(&copy, 42, 1000, "last"), 0);
+	assert_string_equal(names__comm(&copy, 42, 1000), "last");
+	assert_string_equal(names__comm(&copy, 42, 999), "p999");
+	names__clear(&copy);
+}
+
 static void memory_without_a_process_is_unknown(void **state)
 {
 	struct names n = {};
@@ -202,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(knows_processes),
+		cmocka_unit_test(tells_apart_what_a_record_cannot),
 		cmocka_unit_test(memory_without_a_process_is_unknown),
 		cmocka_unit_test(names_what_was_recorded),
 		cmocka_unit_test(a_name_is_text),
