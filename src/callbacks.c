@@ -262,15 +262,20 @@ static int keep_from_walk(struct session *s, struct watch *w, const struct plan_
 
 /* ---- the ladder ---- */
 
-static void watch__close(struct watch *w)
+static void watch__detach(struct watch *w)
 {
 	bpf_link__destroy(w->enter);
 	bpf_link__destroy(w->leave);
 	bpf_link__destroy(w->work);
 	bpf_link__destroy(w->second_enter);
 	bpf_link__destroy(w->second_leave);
-	callback_bpf__destroy(w->skel);
 	w->enter = w->leave = w->work = w->second_enter = w->second_leave = NULL;
+}
+
+static void watch__close(struct watch *w)
+{
+	watch__detach(w);
+	callback_bpf__destroy(w->skel);
 	w->skel = NULL;
 }
 
@@ -617,6 +622,12 @@ void callbacks__remove_module(struct session *s, const char *module)
 	for (size_t i = 0; i < s->names.callback_count; i++)
 		if (s->names.callbacks[i].address && !strcmp(s->names.callbacks[i].module, module))
 			forget_function(s, s->names.callbacks[i].address);
+}
+
+void callbacks__detach(struct session *s)
+{
+	for (size_t i = 0; i < s->watch_count; i++)
+		watch__detach(&s->watches[i]);
 }
 
 void callbacks__close(struct session *s)
