@@ -58,14 +58,21 @@ static const char *verdict_of(const struct observer_costs costs[OBSERVER_SIDES],
 		       "too few samples";
 }
 
-static json_t *summary_json(const struct stats_summary *s, const struct observer_costs *costs)
+static json_t *summary_json(const struct stats_summary *s)
 {
-	json_t *list = json_array();
+	return json_pack("{s:I, s:f, s:f}", "n", (json_int_t)s->n, "median", s->median, "mad",
+			 s->mad);
+}
+
+/* Those while it was watched are in the samples. */
+static json_t *unwatched_json(const struct stats_summary *s, const struct observer_costs *costs)
+{
+	json_t *json = summary_json(s), *list = json_array();
 
 	for (size_t i = 0; i < costs->n; i++)
 		json_array_append_new(list, json_integer((json_int_t)costs->v[i]));
-	return json_pack("{s:I, s:f, s:f, s:o}", "n", (json_int_t)s->n, "median", s->median, "mad",
-			 s->mad, "costs", list);
+	json_object_set_new(json, "costs", list);
+	return json;
 }
 
 static json_t *share_json(double ours, double watched)
@@ -88,7 +95,7 @@ static json_t *effect_json(const struct observer_costs costs[OBSERVER_SIDES])
 		return NULL;
 	ours = watched.median - base.median;
 	return json_pack("{s:o, s:o, s:f, s:[f, f], s:o, s:s}", "watched",
-			 summary_json(&watched, with), "unwatched", summary_json(&base, without),
+			 summary_json(&watched), "unwatched", unwatched_json(&base, without),
 			 "ours", ours, "ci95", low, high, "percent",
 			 share_json(ours, watched.median), "verdict",
 			 verdict_of(costs, p, low, high));
@@ -111,33 +118,44 @@ static double median_of(const json_t *effect, const char *side)
 	return json_number_value(json_object_get(json_object_get(effect, side), "median"));
 }
 
+/* How far the interval goes from the figure, on its longer side. */
+static double reach_of(const json_t *step)
+{
+	const json_t *ci = json_object_get(step, "ci95");
+	double ours = json_number_value(json_object_get(step, "ours"));
+
+	return fmax(ours - json_number_value(json_array_get(ci, 0)),
+		    json_number_value(json_array_get(ci, 1)) - ours);
+}
+
 /*
  * Sums of the steps' medians. In a median of sums a timer tick that every second
- * iteration has, in one step or another, would weigh as much as what is ours.
+ * iteration has, in one step or another, would weigh as much as what is ours. They are
+ * told apart from noise where a step is, and the reach of all intervals is less.
  */
 static json_t *all_json(const json_t *steps, double notifications)
 {
-	/* From the weakest: the strongest of a step is that of all. */
-	static const char *const verdicts[] = { "too few samples", "noise", "seen" };
-	double watched = 0, unwatched = 0, ours;
-	size_t strongest = 0, i;
+	double watched = 0, unwatched = 0, squares = 0, ours;
+	bool seen = false, too_few = true;
 	json_t *step;
+	size_t i;
 
 	json_array_foreach(steps, i, step) {
 		const char *verdict = json_string_value(json_object_get(step, "verdict"));
 
 		watched += median_of(step, "watched");
 		unwatched += median_of(step, "unwatched");
-		for (size_t v = strongest + 1; v < 3; v++)
-			if (verdict && !strcmp(verdict, verdicts[v]))
-				strongest = v;
+		squares += pow(reach_of(step), 2);
+		seen |= verdict && !strcmp(verdict, "seen");
+		too_few &= verdict && !strcmp(verdict, "too few samples");
 	}
 	ours = watched - unwatched;
+	seen &= fabs(ours) > sqrt(squares);
 	return json_pack("{s:f, s:f, s:f, s:o, s:o, s:s}", "watched", watched, "unwatched",
 			 unwatched, "ours", ours, "percent", share_json(ours, watched),
 			 "per_notification",
 			 notifications > 0 ? json_real(ours / notifications) : json_null(),
-			 "verdict", verdicts[strongest]);
+			 "verdict", seen ? "seen" : too_few ? "too few samples" : "noise");
 }
 
 json_t *observer__json(const struct observer *o, double notifications, const char *reason)

@@ -106,6 +106,25 @@ static void noise_is_told_and_not_clipped(void **state)
 	observer__clear(&o);
 }
 
+/* One step is told from noise, and another is noise that is larger. */
+static void all_is_noise_where_a_step_is_more_of_it(void **state)
+{
+	struct observer o = {};
+	json_t *json;
+
+	(void)state;
+	add(&o, OBSERVER_UNWATCHED, "cow", false, 10, 90000, 1);
+	add(&o, OBSERVER_WATCHED, "cow", false, 20, 90100, 1);
+	add(&o, OBSERVER_UNWATCHED, "ksm", false, 10, 9000000, 500000);
+	add(&o, OBSERVER_WATCHED, "ksm", false, 20, 8900000, 600000);
+	json = must(observer__json(&o, 10, NULL));
+	assert_string_equal(string(json, "steps.0.verdict"), "seen");
+	assert_string_equal(string(json, "steps.1.verdict"), "noise");
+	assert_string_equal(string(json, "all.verdict"), "noise");
+	json_decref(json);
+	observer__clear(&o);
+}
+
 static void few_samples_tell_nothing(void **state)
 {
 	struct observer o = {};
@@ -209,6 +228,7 @@ int main(void)
 		cmocka_unit_test(what_is_ours_is_the_difference_of_the_medians),
 		cmocka_unit_test(all_is_the_sum_of_the_steps),
 		cmocka_unit_test(noise_is_told_and_not_clipped),
+		cmocka_unit_test(all_is_noise_where_a_step_is_more_of_it),
 		cmocka_unit_test(few_samples_tell_nothing),
 		cmocka_unit_test(too_many_steps_are_refused),
 		cmocka_unit_test(the_table_has_the_figures_of_the_json),

@@ -97,12 +97,14 @@ def sample: fields("samples[]"; {iteration: "int", times: "object", ours: "objec
 
 def verdict($where): select(.verdict | IN("seen", "noise", "too few samples") | not)
 	| "\($where).verdict is \(.verdict)";
-def side: fields("observer.steps[] sides"; {n: "int", median: "number", mad: "number", costs: "array"}),
+def unwatched: fields("observer.steps[].unwatched"; {n: "int", median: "number", mad: "number",
+		costs: "array"}),
 	(select(.n != (.costs | length) or any(.costs[]; int | not)) | "costs are \(.costs | tojson)");
 def observer: fields("observer"; {steps: "array", all: "object?", reason: "text?"}),
 	(.steps[] | fields("observer.steps[]"; {step: "text", whole_call: "bool", watched: "object",
 			unwatched: "object", ours: "number", ci95: "array", percent: "number?", verdict: "text"}),
-		verdict("observer.steps[]"), (.watched | side), (.unwatched | side),
+		verdict("observer.steps[]"), (.unwatched | unwatched),
+		(.watched | fields("observer.steps[].watched"; {n: "int", median: "number", mad: "number"})),
 		(select(.ci95 | length != 2 or any(.[]; type != "number")) | "ci95 is \(.ci95 | tojson)")),
 	(.all | select(. != null) | fields("observer.all"; {watched: "number", unwatched: "number",
 			ours: "number", percent: "number?", per_notification: "number?", verdict: "text"}),
