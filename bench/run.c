@@ -148,7 +148,8 @@ void run__leave_out(struct run *run, const char *operation, const char *reason)
 
 	l->operation = operation;
 	snprintf(l->reason, sizeof(l->reason), "%s", reason);
-	msg("%s without %s: %s.", run->workload->name, operation, reason);
+	if (!run->quiet)
+		msg("%s without %s: %s.", run->workload->name, operation, reason);
 }
 
 bool run__has(const struct run *run, const char *operation)

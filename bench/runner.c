@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernel_info.h"
+#include "observer.h"
 #include "report.h"
 #include "session.h"
 #include "variants.h"
@@ -51,10 +53,30 @@ static void measured(const struct snapshot *snap, __u64 value[EXPECT_MAX])
 	value[EXPECT_COMPOUND] = s.compound;
 }
 
+/*
+ * Everything is run watched, and then some of it again in the same process with the
+ * programs taken off. Afterwards and not before: all has warmed up by then, and memory,
+ * mappings and page tables are those of the watched run, which fork and munmap see.
+ */
+enum stage { STAGE_WATCHED, STAGE_UNWATCHED };
+
+/* So many iterations show what is ours. */
+#define UNWATCHED_MAX 10
+
+/* One share of resident pages, through both stages. */
+struct share {
+	unsigned int resident_pct;
+	struct observer observer;
+	double notifications; /* of one iteration */
+	json_t *result;
+};
+
 /* One parameter set's run. */
 struct bench {
 	const struct bench_options *options;
 	struct session *session;
+	enum stage stage;
+	struct share *share;
 	struct run run;
 	json_t *samples;
 	struct expectation sum[EXPECT_MAX];	/* over the measured iterations */
@@ -186,14 +208,45 @@ static int keep_sample(struct bench *b, unsigned int iteration, struct sample *s
 	return 0;
 }
 
+/*
+ * Keeps the costs for the observer's effect. What a migration itself takes is known from
+ * our own counters only, so there it is the whole call that is compared.
+ */
+static int keep_costs(struct bench *b, const struct sample *sample)
+{
+	enum observer_side side = b->stage == STAGE_WATCHED ? OBSERVER_WATCHED : OBSERVER_UNWATCHED;
+	int err = 0;
+
+	for (unsigned int i = 0; i < sample->step_count && !err; i++) {
+		const struct sample_step *s = &sample->step[i];
+
+		err = observer__add(&b->share->observer, side, s->name, s->is_migration,
+				    s->is_migration ? s->call : s->cost);
+	}
+	return err;
+}
+
+/* Iterations of the stage, after the warm-up. */
+static int iterations_of(const struct bench *b)
+{
+	unsigned int n = b->run.params.iterations;
+
+	return (int)(b->stage == STAGE_UNWATCHED && n > UNWATCHED_MAX ? UNWATCHED_MAX : n);
+}
+
+/* Before 0 it warms up. */
 static int iterate(struct bench *b, int iteration)
 {
+	/* The data follow the number, which those of the other stage do not have. */
+	static const int first[] = { [STAGE_UNWATCHED] = -500 };
 	struct expectation expected[EXPECT_MAX] = {};
 	struct sample sample = {};
 	struct run *run = &b->run;
+	bool kept = iteration >= 0;
 	int err;
 
-	run->counting = iteration >= 0;
+	run->counting = kept && b->stage == STAGE_WATCHED;
+	iteration += first[b->stage];
 	run->salt = run->params.seed * 1000003 + (__u64)(iteration + 1000) * 100003;
 	err = run->workload->prepare(run);
 	err = err ? err : run->workload->measure(run, &sample);
@@ -211,7 +264,11 @@ static int iterate(struct bench *b, int iteration)
 		    run->workload->name, iteration, run->failure[0] ? run->failure : strerror(-err));
 		return err;
 	}
-	return iteration >= 0 ? keep_sample(b, (unsigned int)iteration, &sample, expected) : 0;
+	if (kept)
+		err = keep_costs(b, &sample);
+	if (run->counting && !err)
+		err = keep_sample(b, (unsigned int)iteration, &sample, expected);
+	return err;
 }
 
 static json_t *checks_json(struct bench *b, const struct snapshot *snap, unsigned int *broken)
@@ -293,6 +350,7 @@ static json_t *result_json(struct bench *b, unsigned int *broken)
 	};
 	struct invariant inv[INVARIANTS_MAX];
 	json_t *samples = b->samples;
+	struct snapshot_sums sums;
 	size_t bad, n;
 
 	for (size_t i = 0; i < json_array_size(samples); i++) {
@@ -308,6 +366,8 @@ static json_t *result_json(struct bench *b, unsigned int *broken)
 			msg("%s: invariant broken: %s: %s.", b->run.workload->name, inv[i].name,
 			    inv[i].detail);
 	*broken += (unsigned int)bad;
+	snapshot__sum(snap, &sums);
+	b->share->notifications = (double)sums.notifications / b->run.params.iterations;
 	b->samples = NULL;
 	return json_pack("{s:{s:s, s:o, s:o}, s:o, s:o, s:o}", "workload", "name",
 			 b->run.workload->name, "params", params_json(&b->run), "left_out",
@@ -345,19 +405,20 @@ static json_t *device_json(const struct workload *workload, const struct dmirror
 			 device ? json_null() : json_integer(mirror->chunk_pages));
 }
 
-/* One parameter set. `result` gets its JSON. */
-static enum status run_set(const struct bench_options *o, struct session *session,
-			   unsigned int resident_pct, json_t **result, struct dmirror *device,
-			   unsigned int *broken)
+/* One stage of a parameter set. */
+static enum status run_stage(const struct bench_options *o, struct session *session,
+			     enum stage stage, struct share *share, struct dmirror *device,
+			     unsigned int *broken)
 {
-	struct bench b = { .options = o, .session = session };
+	struct bench b = { .options = o, .session = session, .stage = stage, .share = share };
 	enum status status = STATUS_FAILED;
 	struct run *run = &b.run;
 	int err;
 
 	run->workload = o->workload;
 	run->params = o->params;
-	run->params.resident_pct = resident_pct;
+	run->params.resident_pct = share->resident_pct;
+	run->quiet = stage != STAGE_WATCHED;
 	run->variant = variant__running();
 	run->session = session;
 	run->buffer = run__map_buffer(run->params.pages * PAGE_BYTES);
@@ -373,13 +434,16 @@ static enum status run_set(const struct bench_options *o, struct session *sessio
 			status = STATUS_UNAVAILABLE;
 		goto cleanup;
 	}
-	session__reset(session);
-	for (int i = -(int)run->params.warmup; i < (int)run->params.iterations && !err; i++)
+	if (stage == STAGE_WATCHED)
+		session__reset(session);
+	for (int i = -(int)run->params.warmup; i < iterations_of(&b) && !err; i++)
 		err = iterate(&b, i);
-	session__poll(session, 0);
+	if (!err && stage == STAGE_WATCHED) {
+		session__poll(session, 0);
+		share->result = result_json(&b, broken);
+		err = share->result ? 0 : -ENOMEM;
+	}
 	if (!err)
-		*result = result_json(&b, broken);
-	if (*result)
 		status = STATUS_OK;
 	*device = run->device;
 cleanup:
@@ -392,7 +456,19 @@ cleanup:
 	return status;
 }
 
-enum status bench__run(const struct bench_options *o, json_t **doc)
+static enum status run_all(const struct bench_options *o, struct session *session,
+			   enum stage stage, struct share *shares, struct dmirror *device,
+			   unsigned int *broken)
+{
+	enum status status = STATUS_OK;
+
+	for (unsigned int i = 0; i < o->resident_count && status == STATUS_OK; i++)
+		status = run_stage(o, session, stage, &shares[i], device, broken);
+	return status;
+}
+
+static enum status run_stages(const struct bench_options *o, struct share *shares,
+			      struct dmirror *device, unsigned int *broken)
 {
 	struct session_options so = {
 		.scope = SCOPE_PROCESS,
@@ -400,12 +476,53 @@ enum status bench__run(const struct bench_options *o, json_t **doc)
 		.latency = o->latency,
 		.row_shift = o->row_shift,
 	};
+	bool calibrate = !o->no_calibration && !o->coherence;
+	struct session *s = NULL;
+	enum status status;
+	int err;
+
+	err = session__open(&s, &so);
+	err = err ? err : session__load(s);
+	err = err ? err : session__attach(s);
+	/* What was needed for that only would go back to the kernel amid the iterations. */
+	malloc_trim(0);
+	status = err ? session__status(err) : run_all(o, s, STAGE_WATCHED, shares, device, broken);
+	if (status == STATUS_OK && calibrate) {
+		session__detach(s);
+		status = run_all(o, s, STAGE_UNWATCHED, shares, device, broken);
+	}
+	session__free(s);
+	return status;
+}
+
+/* The results of all shares, each with what of it is ours. New reference; NULL: no memory. */
+static json_t *results_json(const struct bench_options *o, struct share *shares)
+{
+	const char *reason = o->coherence      ? "only coherence was asked for" :
+			     o->no_calibration ? "--no-calibration was given" :
+						 NULL;
 	json_t *results = json_array();
+
+	for (unsigned int i = 0; i < o->resident_count; i++) {
+		const struct share *share = &shares[i];
+
+		if (json_object_set_new(share->result, "observer",
+					observer__json(&share->observer, share->notifications,
+						       reason)) ||
+		    json_array_append(results, share->result)) {
+			json_decref(results);
+			return NULL;
+		}
+	}
+	return results;
+}
+
+enum status bench__run(const struct bench_options *o, json_t **doc)
+{
+	struct share shares[sizeof(o->resident) / sizeof(o->resident[0])] = {};
 	enum status status = STATUS_OK;
 	struct dmirror device = {};
-	struct session *s = NULL;
 	unsigned int broken = 0;
-	int err;
 
 	*doc = NULL;
 	if (kernel_info__version() < o->workload->since) {
@@ -420,26 +537,19 @@ enum status bench__run(const struct bench_options *o, json_t **doc)
 	 */
 	if (!o->workload->huge)
 		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	err = session__open(&s, &so);
-	err = err ? err : session__load(s);
-	err = err ? err : session__attach(s);
-	if (err)
-		status = session__status(err);
-	for (unsigned int i = 0; i < o->resident_count && status == STATUS_OK; i++) {
-		json_t *result = NULL;
-
-		status = run_set(o, s, o->resident[i], &result, &device, &broken);
-		if (result)
-			json_array_append_new(results, result);
-	}
+	for (unsigned int i = 0; i < o->resident_count; i++)
+		shares[i].resident_pct = o->resident[i];
+	status = run_stages(o, shares, &device, &broken);
 	if (status == STATUS_OK) {
-		*doc = json_pack("{s:s, s:o, s:o, s:s, s:o, s:O}", "schema", "mmuscope-bench/1",
+		*doc = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o}", "schema", "mmuscope-bench/1",
 				 "tool", tool_info__json(), "kernel", kernel_info__json(), "clock",
 				 kernel_info__clock(), "device", device_json(o->workload, &device),
-				 "results", results);
+				 "results", results_json(o, shares));
 		status = !*doc ? STATUS_FAILED : broken ? STATUS_INCOMPLETE : STATUS_OK;
 	}
-	json_decref(results);
-	session__free(s);
+	for (unsigned int i = 0; i < o->resident_count; i++) {
+		observer__clear(&shares[i].observer);
+		json_decref(shares[i].result);
+	}
 	return status;
 }

@@ -14,6 +14,7 @@ struct bench_options {
 	unsigned int resident_count;
 	bool latency;
 	bool coherence;			/* what a device reads is what is asked for */
+	bool no_calibration;		/* not again with nothing attached */
 	unsigned int row_shift;		/* 0: default */
 	unsigned int most;		/* of each, for `scale` */
 };

@@ -83,7 +83,8 @@ struct run {
 	const struct variant *variant;	/* NULL: an unknown kernel */
 	struct dmirror device;	/* of a workload that has no device of its own */
 	struct session *session;
-	bool counting;		/* false while warming up */
+	bool counting;		/* false while warming up, and where nobody watches */
+	bool quiet;		/* what is left out is said elsewhere */
 	unsigned char *range;	/* params.pages pages, which the device maps */
 	unsigned char *buffer;	/* as many, what the device read */
 	bool *resident;		/* per page: lives on the device when measuring starts */
@@ -153,7 +154,10 @@ void run__fill(const struct run *run, unsigned char *to);
 /* Is `got` (params.pages pages) this iteration's data? Sets failure and gives -EIO if not. */
 int run__check(struct run *run, const unsigned char *got, const char *who);
 int run__check_zero(struct run *run, const unsigned char *got, const char *who);
-/* Says that the operation is not done in this run, and why; it is in the result too. */
+/*
+ * Says (unless quiet) that the operation is not done in this run, and why; it is in the
+ * result too.
+ */
 void run__leave_out(struct run *run, const char *operation, const char *reason);
 bool run__has(const struct run *run, const char *operation);
 /* Sets failure from an ioctl that should have worked. Returns its error. */

@@ -245,6 +245,15 @@ static int keep_from_walk(struct session *s, struct watch *w, const struct plan_
 
 /* ---- the ladder ---- */
 
+static void watch__detach(struct watch *w)
+{
+	struct clone *const clones[] = { &w->enter, &w->leave, &w->work, &w->second_enter,
+					 &w->second_leave };
+
+	for (size_t i = 0; i < sizeof(clones) / sizeof(clones[0]); i++)
+		clone__detach(clones[i]);
+}
+
 static void watch__close(struct watch *w)
 {
 	struct clone *const clones[] = { &w->enter, &w->leave, &w->work, &w->second_enter,
@@ -637,6 +646,12 @@ void callbacks__remove_module(struct session *s, const char *module)
 	for (size_t i = 0; i < s->names.callback_count; i++)
 		if (s->names.callbacks[i].address && !strcmp(s->names.callbacks[i].module, module))
 			forget_function(s, s->names.callbacks[i].address);
+}
+
+void callbacks__detach(struct session *s)
+{
+	for (size_t i = 0; i < s->watch_count; i++)
+		watch__detach(&s->watches[i]);
 }
 
 void callbacks__close(struct session *s)

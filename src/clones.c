@@ -369,14 +369,21 @@ __u64 clone__recursion_misses(const struct clone *c)
 	return info.recursion_misses;
 }
 
+void clone__detach(struct clone *c)
+{
+	if (c->event) {
+		ioctl(c->event, PERF_EVENT_IOC_DISABLE, 0);
+		close(c->event);
+	}
+	if (c->link)
+		close(c->link);
+	c->event = c->link = 0;
+}
+
 void clone__close(struct clone *c)
 {
-	int fds[] = { c->event, c->link, c->prog };
-
-	if (c->event)
-		ioctl(c->event, PERF_EVENT_IOC_DISABLE, 0);
-	for (int i = 0; i < 3; i++)
-		if (fds[i])
-			close(fds[i]);
+	clone__detach(c);
+	if (c->prog)
+		close(c->prog);
 	*c = (struct clone){};
 }

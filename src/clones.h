@@ -57,6 +57,8 @@ int clone__attach(struct clone *c, const struct templates *ts, const struct bpf_
 /* Runs of it that the kernel skipped. */
 __u64 clone__recursion_misses(const struct clone *c);
 
+/* The program comes off and stays loaded; clone__close(): it goes too. */
+void clone__detach(struct clone *c);
 void clone__close(struct clone *c);
 
 #endif

@@ -17,6 +17,7 @@
 #include "bench/user_side.h"
 #include "cmd.h"
 #include "msg.h"
+#include "observer.h"
 #include "table.h"
 
 static void help(FILE *out)
@@ -27,7 +28,8 @@ static void help(FILE *out)
 	      "       mmuscope bench --check-coherence [WORKLOAD] [OPTIONS]\n\n"
 	      "Runs a known workload on the kernel's HMM test device (test_hmm), on KVM or on\n"
 	      "an RDMA device, counts its measured region only, verifies the data that the\n"
-	      "device and the CPU read, and holds every count against a closed formula.\n"
+	      "device and the CPU read, and holds every count against a closed formula. Beside\n"
+	      "each cost stands how much of it is the watching itself.\n"
 	      "'overhead' measures what watching costs, 'intervals' how that grows with the\n"
 	      "subscribers of a process, 'scale' with them, processes and drivers, 'user-side'\n"
 	      "what the tool needs to start, to read and to print its counts: see\n"
@@ -42,6 +44,7 @@ static void help(FILE *out)
 	      "  -d, --device D         test device 0 or 1 (default 0)\n"
 	      "  -s, --seed S           which pages are resident, and the data (default 1)\n"
 	      "      --no-latency       count only: no latency histograms\n"
+	      "      --no-calibration   do not run it unwatched as well\n"
 	      "      --max-rows N       room for rows of counts, a power of two (default 4096)\n"
 	      "      --most N           of 'scale': at most so many of each (default 10000)\n"
 	      "      --check-coherence  do devices see what others write?\n"
@@ -117,6 +120,7 @@ static enum status print(const json_t *doc, FILE *out)
 	json_array_foreach(results, i, result)
 		err = err ? err : add_result(table, result);
 	err = err ? err : table__print(table, out);
+	err = err ? err : observer__print(doc, out);
 	table__free(table);
 	if (err) {
 		msg("cannot print the table: out of memory.");
@@ -268,7 +272,7 @@ static enum status list(void)
 	return close_output(stdout, "standard output");
 }
 
-enum { OPT_NO_LATENCY = 256, OPT_MAX_ROWS, OPT_MOST, OPT_CHECK_COHERENCE };
+enum { OPT_NO_LATENCY = 256, OPT_NO_CALIBRATION, OPT_MAX_ROWS, OPT_MOST, OPT_CHECK_COHERENCE };
 
 static const struct option longs[] = {
 	{ "pages", required_argument, NULL, 'n' },
@@ -278,6 +282,7 @@ static const struct option longs[] = {
 	{ "device", required_argument, NULL, 'd' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "no-latency", no_argument, NULL, OPT_NO_LATENCY },
+	{ "no-calibration", no_argument, NULL, OPT_NO_CALIBRATION },
 	{ "max-rows", required_argument, NULL, OPT_MAX_ROWS },
 	{ "most", required_argument, NULL, OPT_MOST },
 	{ "check-coherence", no_argument, NULL, OPT_CHECK_COHERENCE },
@@ -322,6 +327,9 @@ static bool take_option(struct bench_options *o, int opt, const char *value)
 		break;
 	case OPT_NO_LATENCY:
 		o->latency = false;
+		break;
+	case OPT_NO_CALIBRATION:
+		o->no_calibration = true;
 		break;
 	case OPT_MOST:
 		ok = parse_number(value, 1, 10000, &n);

@@ -569,6 +569,8 @@ int diff__new(const struct result_set *base, const struct result_set *new, struc
 	    (err = note_cases(diff)))
 		goto cleanup;
 	err = diff__judge_times(diff);
+	if (!err)
+		err = diff__note_observers(diff);
 cleanup:
 	if (err) {
 		if (!error[0])

@@ -88,6 +88,12 @@ struct diff_time {
 	double ci_low, ci_high; /* 95 %, of the difference */
 	double p;		/* of this test alone */
 	double p_adjusted;	/* for the number of tests in this comparison; decides */
+	/*
+	 * How much of it is the watching itself, mean of the runs that know it: in the unit
+	 * of the time, and in per cent of the step, or of the whole call. NAN: not known.
+	 */
+	double ours[SIDES], ours_percent[SIDES];
+	bool ours_of_call;
 	bool runs_overlap;	/* p is low, but the runs of each side differ as much */
 	enum diff_verdict verdict;
 };
@@ -162,6 +168,8 @@ void diff__ungroup_cases(struct diff *diff);
  * Works out the times of a case whose in_run is set. Returns 0 or -ENOMEM.
  */
 int diff_case__compare_times(struct diff_case *c, const struct diff *diff);
+/* Notes where the watching differs between the sides by more than the time. 0 or -ENOMEM. */
+int diff__note_observers(struct diff *diff);
 /* Gives all times their p_adjusted and verdict. Returns 0 or -ENOMEM. */
 int diff__judge_times(struct diff *diff);
 /* Frees what diff_case__compare_times() made. */

@@ -138,10 +138,12 @@ static json_t *time_json(const struct diff *diff, const struct diff_case *c,
 	bool whole = diff_time__tested(time);
 
 	return json_pack(
-		"{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}", "workload",
+		"{s:s, s:o, s:s, s:s, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
+		"workload",
 		c->any->name, "params", params_json(c), "key", time->key, "unit",
 		diff__time_unit(diff, c), "base", summary_json(&time->summary[BASE]), "new",
-		summary_json(&time->summary[NEW]), "difference",
+		summary_json(&time->summary[NEW]), "ours", "base",
+		real(time->ours[BASE]), "new", real(time->ours[NEW]), "difference",
 		whole ? real(time->difference) : json_null(), "percent",
 		whole ? real(time->percent) : json_null(), "ci95",
 		whole ? json_pack("[f, f]", time->ci_low, time->ci_high) : json_null(), "p",

@@ -383,6 +383,43 @@ static void times_row(struct sheet *sheet, const struct view *v, const struct di
 	sheet__end_row(sheet);
 }
 
+/* "0.8 %" or "0.2 to 0.8 %" over the cases; false where no run of the side knows. */
+static bool ours_text(const struct view *v, const char *key, int side, char *text, size_t size)
+{
+	double low = INFINITY, high = -INFINITY;
+	int shown;
+
+	for (size_t i = 0; i < v->workload->n_cases; i++) {
+		const struct diff_time *time = diff_case__time(v->workload->cases[i], key);
+
+		if (!time || isnan(time->ours_percent[side]))
+			continue;
+		low = fmin(low, time->ours_percent[side]);
+		high = fmax(high, time->ours_percent[side]);
+	}
+	if (low > high)
+		return false;
+	shown = snprintf(text, size, "%.2f", low);
+	if (high - low >= 0.01)
+		snprintf(text + shown, size - (size_t)shown, " to %.2f", high);
+	return true;
+}
+
+/* How much of the time is the watching itself, where both sides know. */
+static void print_ours(const struct view *v, const char *key, FILE *out)
+{
+	const struct diff_time *any = diff_case__time(v->workload->cases[0], key);
+	char base[80], new[80], text[320];
+
+	if (!ours_text(v, key, BASE, base, sizeof(base)) ||
+	    !ours_text(v, key, NEW, new, sizeof(new)))
+		return;
+	snprintf(text, sizeof(text), "mmuscope's own part%s: %s %% on %.40s, %s %% on %.40s.",
+		 any && any->ours_of_call ? ", of the whole call" : "", base,
+		 v->diff->side[BASE].label, new, v->diff->side[NEW].label);
+	print_wrapped(out, "  ", text);
+}
+
 /* One table for each time, so that a time reads down its parameters. */
 static int print_time(const struct view *v, const char *key, FILE *out)
 {
@@ -414,6 +451,7 @@ static int print_time(const struct view *v, const char *key, FILE *out)
 		times_row(&sheet, v, v->workload->cases[i], time);
 	}
 	err = sheet__finish(&sheet, out);
+	print_ours(v, key, out);
 	if (overlap)
 		print_wrapped(out, "  * ",
 			      "the samples differ, but so do the runs of one kernel: "

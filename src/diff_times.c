@@ -186,6 +186,73 @@ static bool repeats_a_run(const struct result_case *const *in_run, size_t run, s
 	return false;
 }
 
+/* Sums what is ours over the runs of a side; returns how many know it. */
+static size_t sum_ours(struct diff_time *time, const struct diff_case *c, size_t n_runs, int side)
+{
+	size_t n = 0;
+
+	for (size_t run = 0; run < n_runs; run++) {
+		const struct result_case *from = c->in_run[side][run];
+		int index = from && from->effects ? find_key(from, time->key) : -1;
+		const struct result_effect *effect = index < 0 ? NULL : &from->effects[index];
+
+		if (!effect || !effect->known)
+			continue;
+		time->ours[side] += effect->ours;
+		if (effect->watched > 0)
+			time->ours_percent[side] += 100 * effect->ours / effect->watched;
+		time->ours_of_call |= effect->whole_call;
+		n++;
+	}
+	return n;
+}
+
+static void compare_ours(struct diff_time *time, const struct diff_case *c, const struct diff *diff,
+			 double divisor)
+{
+	for (int side = 0; side < SIDES; side++) {
+		size_t n = sum_ours(time, c, diff->side[side].set->n_runs, side);
+
+		time->ours[side] = n ? time->ours[side] / (double)n / divisor : NAN;
+		time->ours_percent[side] = n ? time->ours_percent[side] / (double)n : NAN;
+	}
+}
+
+static int note_observer(struct diff *diff, const struct diff_workload *w,
+			 const struct diff_case *c, const struct diff_time *time)
+{
+	double more = time->ours[NEW] - time->ours[BASE];
+	char *title;
+	int err;
+
+	if ((time->verdict != DIFF_FASTER && time->verdict != DIFF_SLOWER) || !isfinite(more) ||
+	    fabs(more) <= fabs(time->difference))
+		return 0;
+	title = diff_workload__title(w, c);
+	if (!title)
+		return -ENOMEM;
+	err = sentences__add(&diff->notes,
+			     "%s: the %s differs by %+.2f %s, but mmuscope's own part of it by "
+			     "%+.2f: the difference may be that of the watching.",
+			     title, time->key, time->difference, diff__time_unit(diff, c), more);
+	free(title);
+	return err;
+}
+
+int diff__note_observers(struct diff *diff)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < diff->n_workloads; i++) {
+		const struct diff_workload *w = &diff->workloads[i];
+
+		for (size_t k = 0; k < w->n_cases; k++)
+			for (size_t t = 0; t < w->cases[k]->n_times && !err; t++)
+				err = note_observer(diff, w, w->cases[k], &w->cases[k]->times[t]);
+	}
+	return err;
+}
+
 static int compare_time(struct diff_time *time, const struct diff_case *c, const struct diff *diff,
 			double divisor)
 {
@@ -258,8 +325,12 @@ int diff_case__compare_times(struct diff_case *c, const struct diff *diff)
 	if (diff->times_forbidden)
 		return 0;
 	err = collect_keys(c, diff);
-	for (size_t i = 0; i < c->n_times && !err; i++)
-		err = compare_time(&c->times[i], c, diff, c->per_page ? (double)pages->value : 1);
+	for (size_t i = 0; i < c->n_times && !err; i++) {
+		double divisor = c->per_page ? (double)pages->value : 1;
+
+		compare_ours(&c->times[i], c, diff, divisor);
+		err = compare_time(&c->times[i], c, diff, divisor);
+	}
 	return err;
 }
 

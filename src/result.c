@@ -2,6 +2,7 @@
 #include "result.h"
 
 #include "json_at.h"
+#include "result_observer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -511,6 +512,7 @@ static int read_bench(const struct json_at *root, struct result *result)
 		    (err = json_at__object(&at, "workload", false, &workload)) ||
 		    (err = json_at__string(&workload, "name", false, &c->name)) ||
 		    (err = read_params(&workload, c)) || (err = read_samples(&at, c)) ||
+		    (err = result_case__read_observer(&at, c)) ||
 		    (err = read_checks(&at, c)) || (err = read_inner_stat(&at, c)))
 			return err;
 	}
@@ -747,6 +749,7 @@ static void free_case(struct result_case *c)
 	}
 	free(c->params);
 	free(c->time_keys);
+	free(c->effects);
 	free(c->samples);
 	free(c->checks);
 	free_stat(c->stat);

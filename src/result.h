@@ -89,6 +89,13 @@ struct result_check {
 	int holds; /* 1, 0, or -1: cannot be told */
 };
 
+/* How much of a time is the watching itself, in clock units, for the whole range. */
+struct result_effect {
+	bool known;
+	bool whole_call; /* of the whole call, of which the time is a part */
+	double watched, unwatched, ours;
+};
+
 /*
  * What is compared: a workload with one set of parameters. A stat result has
  * one, with the subject as its name and neither parameters nor samples.
@@ -100,6 +107,7 @@ struct result_case {
 	json_t *json_params; /* the same, borrowed; NULL without parameters */
 	const char **time_keys;
 	size_t n_time_keys;
+	struct result_effect *effects; /* as many; NULL where the result has none */
 	struct result_sample *samples;
 	size_t n_samples;
 	struct result_check *checks;

@@ -2,6 +2,8 @@
 /* Works out again whatever can be, so that a result need not be believed. */
 #include "result.h"
 
+#include "result_observer.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -208,6 +210,17 @@ static void verify_samples(struct verification *v, const struct result_case *c)
 	}
 }
 
+static void verify_observer(struct verification *v, const struct result_case *c)
+{
+	for (size_t i = 0; c->effects && i < c->n_time_keys && !v->err; i++) {
+		char *doubt = result_case__doubt_observer(c, i, &v->err);
+
+		if (doubt)
+			complain(v, "%s", doubt);
+		free(doubt);
+	}
+}
+
 int result__verify(const struct result *result, struct sentences *broken)
 {
 	struct verification v = {.broken = broken, .path = result->path};
@@ -225,6 +238,7 @@ int result__verify(const struct result *result, struct sentences *broken)
 		if (result->schema == RESULT_BENCH) {
 			verify_samples(&v, c);
 			verify_checks(&v, c);
+			verify_observer(&v, c);
 		}
 		free(title);
 	}

@@ -811,6 +811,14 @@ int session__attach(struct session *s)
 	return err;
 }
 
+/* The links alone: objects and maps stay, and with them the memory of the process. */
+void session__detach(struct session *s)
+{
+	callbacks__detach(s);
+	writes__detach(s);
+	core_bpf__detach(s->core);
+}
+
 /* ---- the switch ---- */
 
 static __u64 total(const struct session *s, enum mmuscope_total t)

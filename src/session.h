@@ -78,6 +78,13 @@ int session__load(struct session *s);
  */
 int session__attach(struct session *s);
 
+/*
+ * Takes all programs off, for good: what they watched costs what it does without us, in
+ * a process whose memory is the same as while they were attached. What was counted can
+ * still be read.
+ */
+void session__detach(struct session *s);
+
 /* Adds a process to SCOPE_PROCESSES; the target of SCOPE_PROCESS is fixed at open. */
 int session__add_process(struct session *s, pid_t pid);
 

@@ -131,6 +131,8 @@ void callbacks__watch_work(struct session *s);
  */
 int callbacks__found(struct session *s, __u64 address, bool notifier);
 
+/* Their programs come off; the objects stay. */
+void callbacks__detach(struct session *s);
 void callbacks__close(struct session *s);
 
 /* Runs of the programs of one callback that the kernel skipped. */
@@ -153,6 +155,7 @@ int writes__plan(struct plan *plan);
 int writes__add_module(struct session *s, const char *module);
 void writes__remove_module(struct session *s, const char *module);
 
+void writes__detach(struct session *s);
 void writes__close(struct session *s);
 
 #endif

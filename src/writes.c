@@ -138,15 +138,20 @@ void writes__remove_module(struct session *s, const char *module)
 		plan_target__mark_removed(plan__find(&s->plan, functions[i]), module);
 }
 
+void writes__detach(struct session *s)
+{
+	for (size_t i = 0; i < WRITE_TARGETS; i++) {
+		bpf_link__destroy(s->writes[i]);
+		s->writes[i] = NULL;
+	}
+}
+
 void writes__close(struct session *s)
 {
 	if (!s->nouveau)
 		return;
 	s->recursion_gone += session__recursion_misses(s->nouveau->obj);
-	for (size_t i = 0; i < WRITE_TARGETS; i++) {
-		bpf_link__destroy(s->writes[i]);
-		s->writes[i] = NULL;
-	}
+	writes__detach(s);
 	nouveau_bpf__destroy(s->nouveau);
 	s->nouveau = NULL;
 }

@@ -156,6 +156,21 @@ static inline json_t *fixture_case(const struct fixture *f, int share)
 		"variant unknown", "stat", fixture_stat(f, share)));
 }
 
+#define FIXTURE_READ (200 * FIXTURE_PAGES + 5) /* the median of `read`, 23 iterations, no jitter */
+
+/* What of a case is the watching itself: of the call of `migrate`, and of `read`. */
+static inline json_t *fixture_observer(double of_migrate, double of_read)
+{
+	return must(json_pack(
+		"{s:[{s:s, s:b, s:{s:i, s:f, s:i}, s:{s:i, s:f, s:i}, s:f}, "
+		"{s:s, s:b, s:{s:i, s:f, s:i}, s:{s:i, s:f, s:i}, s:f}], s:n}",
+		"steps", "step", "migrate", "whole_call", 1, "watched", "n", 23, "median", 400000.0,
+		"mad", 0, "unwatched", "n", 10, "median", 400000.0 - of_migrate, "mad", 0, "ours",
+		of_migrate, "step", "read", "whole_call", 0, "watched", "n", 23, "median",
+		(double)FIXTURE_READ, "mad", 0, "unwatched", "n", 10, "median",
+		FIXTURE_READ - of_read, "mad", 0, "ours", of_read, "reason"));
+}
+
 static inline json_t *fixture_bench(const struct fixture *f)
 {
 	json_t *results = must(json_array());

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <math.h>
 
 #include "cmd.h"
 #include "diff.h"
@@ -608,6 +609,66 @@ static void a_cover_letter_has_what_changed(void **state)
 }
 
 /* Lines of kernels, a file for each workload: the counts are what is asked for. */
+/* Both with what is the observer's, for both shares of resident pages. */
+static void observed(struct pair *p, double base_read, double new_read)
+{
+	const struct fixture *fixtures[SIDES] = { &fixture_unpatched, &fixture_patched };
+	const double of_read[SIDES] = { base_read, new_read };
+
+	*p = (struct pair){ 0 };
+	for (int side = 0; side < SIDES; side++) {
+		json_t *json = fixture_bench(fixtures[side]);
+
+		put(json, "results.0", "observer", fixture_observer(4000, of_read[side]));
+		put(json, "results.1", "observer", fixture_observer(8000, of_read[side]));
+		add(p, side, json);
+	}
+	compare(p);
+}
+
+static void what_is_the_observers_stands_below_the_times(void **state)
+{
+	const struct diff_time *time;
+	struct pair p;
+
+	(void)state;
+	observed(&p, 2560.5, 256.05);
+	time = diff_case__time(&p.diff->cases[0], "read");
+	assert_true(time->ours[BASE] == 2560.5 / FIXTURE_PAGES);
+	check_printed(&p, false,
+		      "\n  mmuscope's own part, of the whole call: 1.00 to 2.00 % on unpatched, "
+		      "1.00 to 2.00 % on patched.\n");
+	check_printed(&p, false,
+		      "\n  mmuscope's own part: 10.00 % on unpatched, 1.00 % on patched.\n");
+	/* There is no difference of `read` that it could explain. */
+	assert_int_equal(p.diff->notes.n, 0);
+	end(&p);
+	/* Old results do not know it. */
+	series(&p);
+	assert_true(isnan(diff_case__time(&p.diff->cases[0], "read")->ours[BASE]));
+	end(&p);
+}
+
+static void a_difference_that_may_be_the_observers_is_told(void **state)
+{
+	json_t *base = fixture_bench(&fixture_unpatched), *new = fixture_bench(&fixture_patched);
+	struct pair p = { 0 };
+
+	(void)state;
+	/* 200 an iteration's page less, and 300 less of it are the observer's. */
+	put(base, "results.0", "observer", fixture_observer(300 * FIXTURE_PAGES, 0));
+	put(new, "results.0", "observer", fixture_observer(0, 0));
+	add(&p, BASE, base);
+	add(&p, NEW, new);
+	compare(&p);
+	assert_int_equal(p.diff->notes.n, 1);
+	assert_string_equal(p.diff->notes.text[0],
+			    "migrate-mixed (resident 0 %): the migrate differs by -200.00 "
+			    "insn/page, but mmuscope's own part of it by -300.00: the difference "
+			    "may be that of the watching.");
+	end(&p);
+}
+
 static void another_chunk_size_is_said(void **state)
 {
 	struct fixture wide = fixture_patched, others = fixture_patched;
@@ -710,6 +771,8 @@ int main(void)
 		cmocka_unit_test(few_samples_are_not_called_equal),
 		cmocka_unit_test(overlapping_runs_are_no_difference),
 		cmocka_unit_test(a_run_that_repeats_another_is_no_evidence),
+		cmocka_unit_test(what_is_the_observers_stands_below_the_times),
+		cmocka_unit_test(a_difference_that_may_be_the_observers_is_told),
 		cmocka_unit_test(another_chunk_size_is_said),
 		cmocka_unit_test(times_of_one_boot_are_called_so),
 		cmocka_unit_test(a_count_that_varies_is_called_out),

@@ -378,6 +378,75 @@ static void a_forged_bench_is_caught(void **state)
 	check_broken(json, "is of kernel 5.10, the file of kernel 6.1.0-unpatched", NULL);
 }
 
+static void reads_what_is_the_observers(void **state)
+{
+	json_t *json = fixture_bench(&fixture_unpatched);
+	const struct result_effect *effects;
+	struct sentences broken = { 0 };
+	struct result *r;
+
+	(void)state;
+	put(json, "results.0", "observer", fixture_observer(4000, -3));
+	put(json, "results.1", "observer",
+	    json_pack("{s:[], s:n, s:s}", "steps", "all", "reason", "nobody asked"));
+	r = parsed(json);
+	effects = r->cases[0].effects;
+	assert_non_null(effects);
+	assert_true(effects[0].known && effects[0].whole_call && effects[0].ours == 4000);
+	assert_true(effects[1].known && !effects[1].whole_call && effects[1].ours == -3);
+	assert_true(effects[0].watched == 400000 && effects[0].unwatched == 396000);
+	assert_false(r->cases[1].effects[0].known);
+	assert_int_equal(result__verify(r, &broken), 0);
+	assert_int_equal(broken.n, 0);
+	result__free(r);
+	/* Results that are older have none. */
+	r = parsed(fixture_bench(&fixture_unpatched));
+	assert_null(r->cases[0].effects);
+	result__free(r);
+}
+
+static void check_observer(const char *path, const char *key, json_t *value, const char *expected)
+{
+	json_t *json = fixture_bench(&fixture_unpatched);
+
+	put(json, "results.0", "observer", fixture_observer(4000, 3));
+	put(json, path, key, value);
+	check_wrong(json, expected);
+}
+
+static void refuses_a_wrong_observer(void **state)
+{
+	(void)state;
+	check_observer("results.0", "observer", json_null(), "results[0].observer' must be");
+	check_observer("results.0.observer", "steps", json_null(), "observer.steps' must be");
+	check_observer("results.0.observer.steps.1", "step", json_string("write"),
+		       "observer.steps[1].step' must be one of the samples' times");
+	check_observer("results.0.observer.steps.1", "ours", json_string("3"),
+		       "observer.steps[1].ours' must be a number");
+	check_observer("results.0.observer.steps.1.watched", "median", json_integer(-1),
+		       "observer.steps[1].watched.median' must be");
+}
+
+static void a_forged_observer_is_caught(void **state)
+{
+	json_t *json = fixture_bench(&fixture_unpatched);
+	struct sentences broken = { 0 };
+	struct result *r;
+
+	(void)state;
+	put(json, "results.0", "observer", fixture_observer(4000, 3));
+	put(json, "results.0.observer.steps.0", "ours", json_integer(1));
+	put(json, "results.0.observer.steps.1.watched", "median", json_integer(70000));
+	put(json, "results.0.observer.steps.1", "ours", json_real(70000.0 - FIXTURE_READ + 3));
+	r = parsed(json);
+	assert_int_equal(result__verify(r, &broken), 0);
+	assert_int_equal(broken.n, 2);
+	assert_non_null(strstr(broken.text[0], "migrate: what is ours is 1.0, but 4000.0"));
+	assert_non_null(strstr(broken.text[1], "read: the watched median is 70000.0, but 25605.0"));
+	sentences__clear(&broken);
+	result__free(r);
+}
+
 static void sums_do_not_overflow(void **state)
 {
 	json_t *json = fixture_stat(&fixture_patched, 0);
@@ -453,6 +522,9 @@ int main(void)
 		cmocka_unit_test(sound_results_hold),
 		cmocka_unit_test(a_forged_stat_is_caught),
 		cmocka_unit_test(a_forged_bench_is_caught),
+		cmocka_unit_test(reads_what_is_the_observers),
+		cmocka_unit_test(refuses_a_wrong_observer),
+		cmocka_unit_test(a_forged_observer_is_caught),
 		cmocka_unit_test(sums_do_not_overflow),
 		cmocka_unit_test(loads_a_file_or_a_folder),
 	};

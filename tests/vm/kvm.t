@@ -198,13 +198,13 @@ for variant in patched unpatched; do
 	script='
 bpftrace -B line /root/kvm.bt > traced.bt 2> traced.bpftrace & tracer=$!
 wait_for grep -qs ready traced.bt
-status traced mmuscope bench kvm-mmops --pages 23 --iterations 29 --warmup 0 --json -o traced.json
+status traced mmuscope bench kvm-mmops --pages 23 --iterations 29 --warmup 0 --no-calibration --json -o traced.json
 while kill -INT $tracer; do
 	for n in $(seq 30); do [ -d /proc/$tracer ] && usleep 100000; done
 done 2> /dev/null
 wait $tracer
 status causes mmuscope stat --by cause --sample 1 -j -o causes.json -- \
-	mmuscope bench kvm-mmops --pages 23 --iterations 29 --warmup 0
+	mmuscope bench kvm-mmops --pages 23 --iterations 29 --warmup 0 --no-calibration
 settings traced
 echo 1 > $ksm/run
 status running mmuscope bench kvm-mmops --pages 23 --iterations 29 --json -o running.json

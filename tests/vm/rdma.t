@@ -141,7 +141,7 @@ check_formulas() { # NAME FILE
 script="
 bpftrace -B line /root/rdma.bt > traced.bt 2> traced.bpftrace & tracer=\$!
 wait_for grep -qs ready traced.bt
-status traced mmuscope bench rdma-odp --pages ${traced%x*} --iterations ${traced#*x} --warmup 0 --json -o traced.json
+status traced mmuscope bench rdma-odp --pages ${traced%x*} --iterations ${traced#*x} --warmup 0 --no-calibration --json -o traced.json
 while kill -INT \$tracer; do
 	for n in \$(seq 30); do [ -d /proc/\$tracer ] && usleep 100000; done
 done 2> /dev/null

@@ -15,6 +15,8 @@ def is($kind):
 	elif $kind == "bool" then type == "boolean"
 	elif $kind == "array" then type == "array"
 	elif $kind == "object" then type == "object"
+	elif $kind == "number" then type == "number"
+	elif $kind == "number?" then maybe(type == "number")
 	elif $kind == "int?" then maybe(int)
 	elif $kind == "text?" then maybe(text)
 	elif $kind == "bool?" then maybe(type == "boolean")
@@ -93,6 +95,22 @@ def sample: fields("samples[]"; {iteration: "int", times: "object", ours: "objec
 	(.driver[] | fields("samples[].driver[]"; {cpages: "int?", faults: "int?", errno: "int",
 		call: "int"}));
 
+def verdict($where): select(.verdict | IN("seen", "noise", "too few samples") | not)
+	| "\($where).verdict is \(.verdict)";
+def unwatched: fields("observer.steps[].unwatched"; {n: "int", median: "number", mad: "number",
+		costs: "array"}),
+	(select(.n != (.costs | length) or any(.costs[]; int | not)) | "costs are \(.costs | tojson)");
+def observer: fields("observer"; {steps: "array", all: "object?", reason: "text?"}),
+	(.steps[] | fields("observer.steps[]"; {step: "text", whole_call: "bool", watched: "object",
+			unwatched: "object", ours: "number", ci95: "array", percent: "number?", verdict: "text"}),
+		verdict("observer.steps[]"), (.unwatched | unwatched),
+		(.watched | fields("observer.steps[].watched"; {n: "int", median: "number", mad: "number"})),
+		(select(.ci95 | length != 2 or any(.[]; type != "number")) | "ci95 is \(.ci95 | tojson)")),
+	(.all | select(. != null) | fields("observer.all"; {watched: "number", unwatched: "number",
+			ours: "number", percent: "number?", per_notification: "number?", verdict: "text"}),
+		verdict("observer.all")),
+	(select((.reason == null) != (.all != null)) | "observer.all without reason, or the other way round");
+
 def bench:
 	fields("bench"; {schema: "text", tool: "object", kernel: "object", clock: "text",
 		device: "object", results: "array"}),
@@ -100,7 +118,8 @@ def bench:
 	(.tool | tool), (.kernel | kernel),
 	(.device | fields("device"; {driver: "text", path: "text", chunk_pages: "int?"})),
 	(.results[] | fields("results[]"; {workload: "object", samples: "array", checks: "array",
-		stat: "object"}),
+		stat: "object", observer: "object"}),
+		(.observer | observer),
 		(.workload | fields("workload"; {name: "text", params: "object", left_out: "array"}),
 			(.left_out[] | fields("left_out[]"; {operation: "text", reason: "text"})),
 			(.params[] | select(int | not) | "params has \(tojson)")),
