@@ -15,6 +15,7 @@ struct bench_options {
 	bool latency;
 	bool coherence;			/* what a device reads is what is asked for */
 	unsigned int row_shift;		/* 0: default */
+	const char *only;		/* of overhead; NULL: all */
 };
 
 /*

@@ -5,6 +5,7 @@
 def int: type == "number" and . == floor and . >= 0;
 def text: type == "string" and . != "";
 def maybe(t): . == null or t;
+def real: type == "number";
 
 # fields({NAME: FILTER}): exactly these, each true for its filter. jq cannot keep
 # filters in objects, so the caller names the type in a word.
@@ -15,7 +16,9 @@ def is($kind):
 	elif $kind == "bool" then type == "boolean"
 	elif $kind == "array" then type == "array"
 	elif $kind == "object" then type == "object"
+	elif $kind == "real" then real
 	elif $kind == "int?" then maybe(int)
+	elif $kind == "real?" then maybe(real)
 	elif $kind == "text?" then maybe(text)
 	elif $kind == "bool?" then maybe(type == "boolean")
 	elif $kind == "array?" then maybe(type == "array")
@@ -108,6 +111,26 @@ def bench:
 		(.checks[] | fields("checks[]"; {metric: "text", formula: "text", expected: "int?",
 			measured: "int", holds: "bool?", reason: "text?"})),
 		(.stat | stat));
+
+def floor_of($of): select(. != null) | fields($of; {programs: "text", added: "real"});
+
+def overhead: fields("overhead"; {schema: "text", tool: "object", kernel: "object", clock: "text",
+		iterations: "int", versions: "object", watchers: "array", migrations: "object?"}),
+	(select(.schema != "mmuscope-overhead/2") | "overhead.schema is \(.schema)"),
+	(.tool | tool), (.kernel | kernel),
+	(.watchers[] | fields("watchers[]"; {watcher: "text", kind: "text", tells: "text",
+			cannot_show: "text", cost: "real?", added: "real?", others: "real?",
+			reason: "text?", floor: "object?", to_floor: "real?", nearest: "text?",
+			to_nearest: "real?", seen: "int?"}),
+		(select((.cost == null) != (.reason != null)) | "\(.watcher) is null without a reason"),
+		(.floor | floor_of("watchers[].floor"))),
+	(.migrations | select(. != null)
+		| fields("migrations"; {sizes: "array", page_sizes: "array", page: "array"}),
+		(.sizes[] | fields("sizes[]"; {pages: "int", cycles: "int", cost: "real", watchers: "array"}),
+			(.watchers[] | fields("sizes[].watchers[]"; {watcher: "text", added: "real",
+				floor: "object?", to_floor: "real?"}), (.floor | floor_of("sizes[].watchers[].floor")))),
+		(.page_sizes[] | select(int | not) | "page_sizes has \(tojson)"),
+		(.page[] | fields("page[]"; {watcher: "text", added: "real"})));
 
 def coherence:
 	fields("coherence"; {schema: "text", tool: "object", kernel: "object", clock: "text",
