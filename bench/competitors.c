@@ -93,6 +93,7 @@ static int spawn(struct contest *t, const char *const *argv, int in, int fd3, in
 	}
 	for (int fd = 5; fd < 64; fd++)
 		close(fd);
+	setenv("PYTHONUNBUFFERED", "1", 1);
 	execv(path, (char *const *)argv);
 	_exit(127);
 }
@@ -462,12 +463,23 @@ static const struct competitor_kind by_trace_cmd = { start_trace_cmd, stop_trace
 
 /* ---- bcc ---- */
 
+/* What it says stays in its buffer; the kernel tells when its two programs are there. */
 static int start_funclatency(struct contest *t)
 {
 	const char *const argv[] = { "funclatency", START, NULL };
-	int err = spawn(t, argv, -1, -1, -1);
+	struct floor_set before, now;
+	int err = floor__attached(&before);
 
-	return err ? err : wait_for_word(t, "Tracing");
+	err = err ? err : spawn(t, argv, -1, -1, -1);
+	for (int ms = 0; ms < PATIENCE_MS && !err; ms += 20) {
+		err = floor__attached(&now);
+		if (err || now.count >= before.count + 2)
+			return err;
+		if (ended(t))
+			return said(t, -ECHILD);
+		usleep(20000);
+	}
+	return err ? err : said(t, -ETIMEDOUT);
 }
 
 /* " 4096 -> 8191 : 23 |*** |" */
@@ -636,11 +648,14 @@ json_t *competitors__versions(void)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		FILE *f = popen(commands[i][1], "re");
 
-		if (f && fgets(line, sizeof(line), f)) {
+		/* The first number. */
+		while (f && fgets(line, sizeof(line), f)) {
 			at = line + strcspn(line, "0123456789");
 			at[strspn(at, "0123456789.")] = '\0';
-			if (*at)
-				json_object_set_new(versions, commands[i][0], json_string(at));
+			if (!*at)
+				continue;
+			json_object_set_new(versions, commands[i][0], json_string(at));
+			break;
 		}
 		if (f)
 			pclose(f);

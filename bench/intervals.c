@@ -70,9 +70,6 @@ static int measure(const struct population *p, unsigned int iterations, json_t *
 	const struct watched_work work = {
 		.iterations = iterations, .subscribe = subscribe, .argument = p,
 	};
-	const struct watched_counts counts = {
-		.callbacks = (__u64)iterations * WATCHED_ROUNDS * p->overlapping,
-	};
 	struct watched_cost cost = {};
 	int err = watched__start(&watched, &work);
 
@@ -82,8 +79,12 @@ static int measure(const struct population *p, unsigned int iterations, json_t *
 	err = err ? err : watched__measure(&watched, 0, &cost);
 	json_object_set_new(row, "nothing", json_real(cost.elapsed));
 	for (size_t i = 0; i < MODES && !err; i++) {
-		err = watched__measure_with(&watched, &modes[i].session, false, modes[i].name,
-					    &counts, 1, &cost, NULL);
+		const struct watched_trial trial = {
+			.session = &modes[i].session, .name = modes[i].name, .kinds = 1,
+			.counts.callbacks = (__u64)iterations * WATCHED_ROUNDS * p->overlapping,
+		};
+
+		err = watched__measure_with(&watched, &trial, &cost);
 		json_object_set_new(row, modes[i].field, json_real(cost.elapsed));
 	}
 	watched__end(&watched);

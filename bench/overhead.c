@@ -237,16 +237,18 @@ static int measure_bare(struct bout *b)
 
 static int measure_mode(struct bout *b, const struct mode *m)
 {
-	const struct watched_counts counts = { .callbacks = b->events };
 	bool sees = !m->off && !m->session.pid;
 	struct floor_set programs;
+	const struct watched_trial trial = {
+		.session = &m->session, .off = m->off, .name = m->name, .kinds = 1,
+		.counts.callbacks = b->events, .programs = &programs,
+	};
 	struct watched_cost cost;
 	json_t *row;
 	int err;
 
 	/* It has said what failed; without it the table says nothing. */
-	err = watched__measure_with(&b->worker, &m->session, m->off, m->name, &counts, 1, &cost,
-				    &programs);
+	err = watched__measure_with(&b->worker, &trial, &cost);
 	if (err)
 		return err;
 	row = add_row(b, m->name, "mmuscope", m->tells, m->cannot, &cost, NULL);

@@ -17,7 +17,7 @@ static const char *number(const json_t *row, const char *field, const char *form
 	if (!json_is_number(value))
 		return NULL;
 	snprintf(text, TEXT, format, json_number_value(value));
-	return text;
+	return strcmp(text, "-0") ? text : "0";
 }
 
 static const char *string(const json_t *row, const char *field)
@@ -105,7 +105,7 @@ static void print_what(const json_t *rows, json_int_t events, FILE *out)
 
 static int add_size(struct table *table, const json_t *size)
 {
-	char text[6][TEXT];
+	char text[7][TEXT];
 	json_t *row;
 	size_t i;
 	int err = 0;
@@ -113,12 +113,13 @@ static int add_size(struct table *table, const json_t *size)
 	number(size, "pages", "%.0f", text[0]);
 	number(size, "cycles", "%.0f", text[1]);
 	json_array_foreach(json_object_get(size, "watchers"), i, row) {
-		const char *const cells[7] = {
+		const char *const cells[8] = {
 			text[0], text[1], string(row, "watcher"),
 			number(size, "cost", "%.0f", text[2]),
 			number(row, "added", "%.0f", text[3]),
-			number(json_object_get(row, "floor"), "added", "%.0f", text[4]),
-			number(row, "to_floor", "%.2f", text[5]),
+			number(row, "in_programs", "%.0f", text[4]),
+			number(json_object_get(row, "floor"), "added", "%.0f", text[5]),
+			number(row, "to_floor", "%.2f", text[6]),
 		};
 
 		err = err ? err : table__add_row(table, cells);
@@ -130,10 +131,10 @@ static int print_migrations(const json_t *migrations, FILE *out)
 {
 	static const struct table_column columns[] = {
 		{ "PAGES", true }, { "CYCLES", true }, { "WATCHER", false }, { "COST", true },
-		{ "ADDED", true }, { "FLOOR", true },  { "RATIO", true },
+		{ "ADDED", true }, { "IN BPF", true }, { "FLOOR", true }, { "RATIO", true },
 	};
 	const json_t *between = json_object_get(migrations, "page_sizes");
-	struct table *table = table__new(columns, 7);
+	struct table *table = table__new(columns, 8);
 	int err = table ? 0 : -ENOMEM;
 	char text[TEXT];
 	json_t *row;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "watched.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -195,14 +196,65 @@ static int check(struct session *s, const struct session_options *options, const
 	return err;
 }
 
-int watched__measure_with(const struct watched *w, const struct session_options *wanted, bool off,
-			  const char *name, const struct watched_counts *counts,
-			  unsigned char kinds, struct watched_cost *cost,
-			  struct floor_set *programs)
+/* By the kernel's account, of all programs. */
+static double time_in_programs(void)
 {
-	static const struct watched_counts none;
-	struct session_options options = *wanted;
-	struct floor_set before;
+	__u64 sum = 0;
+	__u32 id = 0;
+
+	while (!bpf_prog_get_next_id(id, &id)) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+		int fd = bpf_prog_get_fd_by_id(id);
+
+		if (fd < 0)
+			continue; /* it has gone meanwhile */
+		if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+			sum += info.run_time_ns;
+		close(fd);
+	}
+	return (double)sum;
+}
+
+/* Once more, as the account is part of the cost. */
+static int measure_programs(const struct watched *w, unsigned char kind, double *in_programs)
+{
+	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME), err;
+	double before = time_in_programs();
+	struct watched_cost cost;
+
+	if (fd < 0) {
+		msg("the kernel gives no account of BPF programs: %s; it does since Linux 5.8.",
+		    strerror(-fd));
+		return fd;
+	}
+	err = watched__measure(w, kind, &cost);
+	*in_programs = time_in_programs() - before;
+	close(fd);
+	return err;
+}
+
+static int measure_kinds(const struct watched *w, const struct watched_trial *t,
+			 struct watched_cost *cost)
+{
+	int err = 0;
+
+	for (unsigned char kind = 0; kind < t->kinds && !err; kind++) {
+		err = watched__measure(w, kind, &cost[kind]);
+		if (!err && t->in_programs)
+			err = measure_programs(w, kind, &t->in_programs[kind]);
+	}
+	return err;
+}
+
+int watched__measure_with(const struct watched *w, const struct watched_trial *t,
+			  struct watched_cost *cost)
+{
+	struct session_options options = *t->session;
+	unsigned int times = t->in_programs ? 2 : 1;
+	struct watched_counts counts = { t->counts.callbacks * times,
+					 t->counts.migrations * times };
+	struct floor_set before, *programs = t->programs;
 	bool mine = !options.pid;
 	struct session *s = NULL;
 	int err = programs ? floor__attached(&before) : 0;
@@ -215,7 +267,7 @@ int watched__measure_with(const struct watched *w, const struct session_options 
 	if (mine && options.scope == SCOPE_PROCESS)
 		options.pid = w->pid;
 	/* Nobody reads them meanwhile: on one CPU that would be part of the cost. */
-	options.record_bytes = (4 * counts->callbacks + 16 * counts->migrations) *
+	options.record_bytes = (4 * counts.callbacks + 16 * counts.migrations) *
 			       sizeof(struct mmuscope_record);
 	err = err ? err : session__open(&s, &options);
 	err = err ? err : session__load(s);
@@ -225,12 +277,13 @@ int watched__measure_with(const struct watched *w, const struct session_options 
 	if (!err) {
 		if (programs)
 			floor_set__less(programs, &before);
-		if (!off)
+		if (!t->off)
 			session__enable(s, true);
-		for (unsigned char kind = 0; kind < kinds && !err; kind++)
-			err = watched__measure(w, kind, &cost[kind]);
+		err = measure_kinds(w, t, cost);
 		session__enable(s, false);
-		err = err ? err : check(s, &options, name, mine && !off ? counts : &none);
+		if (!mine || t->off)
+			counts = (struct watched_counts){};
+		err = err ? err : check(s, &options, t->name, &counts);
 	}
 	session__free(s);
 	return err;

@@ -54,21 +54,26 @@ void watched__end(struct watched *w);
 /* `kind`: for `iterate`. 0, what that said, or -ESRCH: the process has died. */
 int watched__measure(const struct watched *w, unsigned char kind, struct watched_cost *cost);
 
-/* What a session counts of all rounds of all kinds; it is held against it. */
+/* What a session counts of all rounds of all kinds, once; it is held against it. */
 struct watched_counts {
 	__u64 callbacks, migrations;
 };
 
-/*
- * The same while a session of these options counts the process (with a pid of their
- * own: while it counts that one), or is attached and switched off. cost[kinds] is of
- * each kind. `programs`, if it is asked for, is where it had attached some. 0 or -errno;
- * says what failed, by `name`.
- */
-int watched__measure_with(const struct watched *w, const struct session_options *options, bool off,
-			  const char *name, const struct watched_counts *counts,
-			  unsigned char kinds, struct watched_cost *cost,
-			  struct floor_set *programs);
+/* A measurement under a session. */
+struct watched_trial {
+	const struct session_options *session;	/* with a pid of its own: it counts that one */
+	bool off;		/* attached, and switched off */
+	const char *name;	/* for messages */
+	struct watched_counts counts;
+	unsigned char kinds;	/* of iterations, each measured */
+	struct floor_set *programs; /* where it had attached some; NULL: not asked for */
+	double *in_programs;	/* of each kind: instructions of an iteration that are in BPF
+				 * programs, by the kernel's account; NULL: not asked for */
+};
+
+/* cost[trial->kinds]. 0 or -errno; says what failed. */
+int watched__measure_with(const struct watched *w, const struct watched_trial *trial,
+			  struct watched_cost *cost);
 
 /* Now, of this process. */
 struct watched_cost watched__now(void);

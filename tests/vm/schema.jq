@@ -128,7 +128,7 @@ def overhead: fields("overhead"; {schema: "text", tool: "object", kernel: "objec
 		| fields("migrations"; {sizes: "array", page_sizes: "array", page: "array"}),
 		(.sizes[] | fields("sizes[]"; {pages: "int", cycles: "int", cost: "real", watchers: "array"}),
 			(.watchers[] | fields("sizes[].watchers[]"; {watcher: "text", added: "real",
-				floor: "object?", to_floor: "real?"}), (.floor | floor_of("sizes[].watchers[].floor")))),
+				in_programs: "real", floor: "object?", to_floor: "real?"}), (.floor | floor_of("sizes[].watchers[].floor")))),
 		(.page_sizes[] | select(int | not) | "page_sizes has \(tojson)"),
 		(.page[] | fields("page[]"; {watcher: "text", added: "real"})));
 
