@@ -93,6 +93,7 @@ static int spawn(struct contest *t, const char *const *argv, int in, int fd3, in
 	}
 	for (int fd = 5; fd < 64; fd++)
 		close(fd);
+	signal(SIGPIPE, SIG_DFL);
 	setenv("PYTHONUNBUFFERED", "1", 1);
 	execv(path, (char *const *)argv);
 	_exit(127);
@@ -617,6 +618,8 @@ int competitor__measure(const struct competitor *c, const struct watched *worker
 {
 	struct contest t = { .c = c, .worker = worker->pid, .out = -1, .control = -1, .ack = -1,
 			     .reason = reason };
+	/* Whoever has ended reads no more. */
+	void (*on_pipe)(int) = signal(SIGPIPE, SIG_IGN);
 	int err;
 
 	*seen = 0;
@@ -625,6 +628,7 @@ int competitor__measure(const struct competitor *c, const struct watched *worker
 	err = err ? err : watched__measure(worker, 0, cost);
 	err = err ? err : c->kind->stop(&t, seen);
 	clean(&t);
+	signal(SIGPIPE, on_pipe);
 	if (!err && !*seen) {
 		snprintf(reason, 160, "it saw none of %ju notifications", (uintmax_t)events);
 		err = -ENODATA;
