@@ -65,8 +65,9 @@ figures() {
 			| select($with != null and $without != null)
 			| "cause of one in 64\t\($with - $without | round(1))\t"),
 		(.migrations // {sizes: [], page: []}
-			| (.sizes[] | "migration of \(.pages)" as $size | .watchers[]
-				| "\($size), \(.watcher)\t\(.added | round(0))\t\(floor_of)"),
+			# What was added is the difference of two migrations, and too rough.
+			| (.sizes[] | "BPF programs in a migration of \(.pages)" as $size | .watchers[]
+				| "\($size), \(.watcher)\t\(.in_programs | round(0))\t"),
 			(.page[] | "page of a migration, \(.watcher)\t\(.added | round(2))\t"))' "$1"
 }
 
@@ -94,6 +95,7 @@ verdicts() { # FILE
 		{
 			known[$2] = 1
 			if (!($2 in got)) { say("lost", $2, "no", $4, $3); next }
+			if ($4 == "-") { say("new", $2, got[$2], "none", $3); next }
 			g = got[$2]
 			# What is small has digits: a tenth of an instruction is no growth.
 			if (g > $4 * 1.03 && g > $4 + 0.1) say("grown", $2, g, $4, $3)
