@@ -142,7 +142,7 @@ kernel=$("$ROOT/scripts/kernel-build.sh" --print-dir --line "$line" --variant "$
 	die "there is no kernel: scripts/kernel-build.sh --line $line --variant $variant builds it."
 [ -z "$record" ] || only=ours,migrations
 PATH=$PATH:/usr/sbin
-vm=(--icount --mem 2048 --timeout 1500 --copy-out "/root/overhead.json:$tmp/result.json")
+vm=(--icount --mem 2048 --timeout 3600 --copy-out "/root/overhead.json:$tmp/result.json")
 for tool in perf trace-cmd funclatency; do
 	file=$(command -v $tool) || continue
 	vm+=(--add "$file:/bin/$tool")

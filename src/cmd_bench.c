@@ -43,7 +43,7 @@ static void help(FILE *out)
 	      "      --only LIST        of overhead: ours, migrations, bpftrace, ftrace, perf,\n"
 	      "                         trace-cmd, bcc (default all)\n"
 	      "  -j, --json             the whole result as JSON, every sample kept\n"
-	      "      --table            also the table on standard output, if JSON goes to a file\n"
+	      "      --table            and the table on standard output, if JSON has a file\n"
 	      "  -o, --output FILE      write to FILE instead of standard output\n"
 	      "  -h, --help             this text\n\n"
 	      "Examples:\n"
