@@ -67,20 +67,25 @@ static int measure(const struct population *p, unsigned int iterations, json_t *
 	struct watched watched = { .go = -1, .cost = -1 };
 	json_t *row = json_pack("{s:i, s:i}", "intervals", (int)p->intervals, "overlapping",
 				(int)p->overlapping);
-	double cost = 0;
-	int err = watched__start(&watched, subscribe, p, iterations);
+	const struct watched_work work = {
+		.iterations = iterations, .subscribe = subscribe, .argument = p,
+	};
+	struct watched_cost cost = {};
+	int err = watched__start(&watched, &work);
 
 	if (err)
 		msg("cannot subscribe with " DEVICE ": %s; load notifier_test.ko, which "
 		    "kernel/module has.", strerror(-err));
-	err = err ? err : watched__measure(&watched, &cost);
-	json_object_set_new(row, "nothing", json_real(cost));
+	err = err ? err : watched__measure(&watched, 0, &cost);
+	json_object_set_new(row, "nothing", json_real(cost.elapsed));
 	for (size_t i = 0; i < MODES && !err; i++) {
-		__u64 callbacks = (__u64)iterations * WATCHED_ROUNDS * p->overlapping;
+		const struct watched_trial trial = {
+			.session = &modes[i].session, .name = modes[i].name, .kinds = 1,
+			.counts.callbacks = (__u64)iterations * WATCHED_ROUNDS * p->overlapping,
+		};
 
-		err = watched__measure_with(&watched, &modes[i].session, false, modes[i].name,
-					    callbacks, &cost);
-		json_object_set_new(row, modes[i].field, json_real(cost));
+		err = watched__measure_with(&watched, &trial, &cost);
+		json_object_set_new(row, modes[i].field, json_real(cost.elapsed));
 	}
 	watched__end(&watched);
 	json_array_append_new(rows, row);

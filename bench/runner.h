@@ -17,6 +17,7 @@ struct bench_options {
 	bool no_calibration;		/* not again with nothing attached */
 	unsigned int row_shift;		/* 0: default */
 	unsigned int most;		/* of each, for `scale` */
+	const char *only;		/* of overhead; NULL: all */
 };
 
 /*

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "watched.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,13 +9,23 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "msg.h"
 #include "snapshot.h"
 #include "workload.h"
 
-/* Cost of one iteration, median of the rounds: a timer tick in one of them does not count. */
+struct watched_cost watched__now(void)
+{
+	struct watched_cost now = { .elapsed = (double)run__clock() };
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	now.own = (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+	return now;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	const double *x = a, *y = b;
@@ -22,55 +33,96 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static double loop(unsigned char *page, unsigned int iterations)
+/* Cost of one iteration, median of the rounds: a timer tick in one of them does not count. */
+static int loop(unsigned char *page, unsigned int iterations, struct watched_cost *cost)
 {
-	double round[WATCHED_ROUNDS];
+	double own[WATCHED_ROUNDS], elapsed[WATCHED_ROUNDS];
 
 	for (int r = 0; r < WATCHED_ROUNDS; r++) {
-		__u64 start = run__clock();
+		struct watched_cost start = watched__now(), end;
 
 		for (unsigned int i = 0; i < iterations; i++) {
 			*(volatile unsigned char *)page = 1;
 			madvise(page, PAGE_BYTES, MADV_DONTNEED);
 		}
-		round[r] = (double)(run__clock() - start) / iterations;
+		end = watched__now();
+		own[r] = (end.own - start.own) / iterations;
+		elapsed[r] = (end.elapsed - start.elapsed) / iterations;
 	}
-	qsort(round, WATCHED_ROUNDS, sizeof(round[0]), by_value);
-	return round[WATCHED_ROUNDS / 2];
-}
-
-/* In the child: subscribes, says 0 or an errno, then measures as often as it is told. */
-static void work(const struct watched *w, subscribe_fn *subscribe, const void *argument,
-		 unsigned int iterations)
-{
-	/* Amid the address space: intervals may lie on either side. */
-	unsigned char *page = mmap((void *)(16UL << 40), PAGE_BYTES, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	double cost;
-	char byte;
-
-	cost = page == MAP_FAILED ? -errno : subscribe(page, argument);
-	if (!cost) {
-		madvise(page, PAGE_BYTES, MADV_NOHUGEPAGE);
-		loop(page, iterations); /* warm-up */
-	}
-	while (write(w->cost, &cost, sizeof(cost)) == sizeof(cost) && read(w->go, &byte, 1) == 1)
-		cost = loop(page, iterations);
-	_exit(0);
-}
-
-int watched__measure(const struct watched *w, double *cost)
-{
-	if (write(w->go, "", 1) != 1 || read(w->cost, cost, sizeof(*cost)) != sizeof(*cost))
-		return -ESRCH;
+	qsort(own, WATCHED_ROUNDS, sizeof(own[0]), by_value);
+	qsort(elapsed, WATCHED_ROUNDS, sizeof(elapsed[0]), by_value);
+	cost->own = own[WATCHED_ROUNDS / 2];
+	cost->elapsed = elapsed[WATCHED_ROUNDS / 2];
 	return 0;
 }
 
-int watched__start(struct watched *w, subscribe_fn *subscribe, const void *argument,
-		   unsigned int iterations)
+static int cheapest(unsigned char *pages, const struct watched_work *work, unsigned char kind,
+		    struct watched_cost *cost)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < work->iterations * WATCHED_ROUNDS && !err; i++) {
+		struct watched_cost c;
+
+		err = work->iterate(pages, work->argument, kind, &c);
+		if (!err && (!i || c.elapsed < cost->elapsed))
+			*cost = c;
+	}
+	return err;
+}
+
+static int measure(unsigned char *pages, const struct watched_work *work, unsigned char kind,
+		   struct watched_cost *cost)
+{
+	return work->iterate ? cheapest(pages, work, kind, cost) :
+			       loop(pages, work->iterations, cost);
+}
+
+struct answer {
+	int err;
+	struct watched_cost cost;
+};
+
+/* In the child: subscribes, says 0 or -errno, then measures as often as it is told. */
+static void answer(const struct watched *w, const struct watched_work *work)
+{
+	size_t bytes = (work->pages ? work->pages : 1) * PAGE_BYTES;
+	/* Amid the address space: intervals may lie on either side. */
+	unsigned char *pages = mmap((void *)(16UL << 40), bytes, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char kind = work->kinds ? work->kinds : 1;
+	struct answer a = {};
+
+	a.err = pages == MAP_FAILED ? -errno : work->subscribe(pages, work->argument);
+	if (!a.err) {
+		madvise(pages, bytes, MADV_NOHUGEPAGE);
+		while (kind-- && !a.err)
+			a.err = measure(pages, work, kind, &a.cost); /* warm-up */
+	}
+	while (write(w->cost, &a, sizeof(a)) == sizeof(a) && read(w->go, &kind, 1) == 1)
+		a.err = measure(pages, work, kind, &a.cost);
+	_exit(0);
+}
+
+static int hear(const struct watched *w, struct watched_cost *cost)
+{
+	struct answer a;
+
+	if (read(w->cost, &a, sizeof(a)) != sizeof(a))
+		return -ESRCH;
+	*cost = a.cost;
+	return a.err;
+}
+
+int watched__measure(const struct watched *w, unsigned char kind, struct watched_cost *cost)
+{
+	return write(w->go, &kind, 1) == 1 ? hear(w, cost) : -ESRCH;
+}
+
+int watched__start(struct watched *w, const struct watched_work *work)
 {
 	int go[2] = { -1, -1 }, cost[2] = { -1, -1 };
-	double err = -EIO;
+	struct watched_cost warm;
 
 	if (pipe2(go, O_CLOEXEC) || pipe2(cost, O_CLOEXEC))
 		return -errno;
@@ -79,15 +131,13 @@ int watched__start(struct watched *w, subscribe_fn *subscribe, const void *argum
 		*w = (struct watched){ .go = go[0], .cost = cost[1] };
 		close(go[1]);
 		close(cost[0]);
-		work(w, subscribe, argument, iterations);
+		answer(w, work);
 	}
 	close(go[0]);
 	close(cost[1]);
 	w->go = go[1];
 	w->cost = cost[0];
-	if (w->pid < 0)
-		return -errno;
-	return read(w->cost, &err, sizeof(err)) == sizeof(err) ? (int)err : -ESRCH;
+	return w->pid < 0 ? -errno : hear(w, &warm);
 }
 
 void watched__end(struct watched *w)
@@ -100,56 +150,146 @@ void watched__end(struct watched *w)
 
 static int count_record(void *ctx, unsigned int cpu, const struct mmuscope_record *rec)
 {
-	__u64 *callbacks = ctx;
+	__u64 *of_kind = ctx;
 
 	(void)cpu;
-	*callbacks += rec->kind == RECORD_CALLBACK;
+	if (rec->kind < RECORD_KINDS)
+		of_kind[rec->kind]++;
 	return 0;
 }
 
-/* Also proves that it counted: a watcher that sees nothing is cheap for a bad reason. */
-int watched__measure_with(const struct watched *w, const struct session_options *wanted, bool off,
-			  const char *name, __u64 callbacks, double *cost)
+static int expect(const char *name, const char *did, const char *what, __u64 got, __u64 want)
 {
-	struct session_options options = *wanted;
-	bool mine = !options.pid;
+	if (got == want)
+		return 0;
+	msg("'%s' %s %ju %s where %ju were made.", name, did, (uintmax_t)got, what,
+	    (uintmax_t)want);
+	return -EIO;
+}
+
+/* A watcher that sees nothing is cheap for a bad reason. */
+static int check(struct session *s, const struct session_options *options, const char *name,
+		 const struct watched_counts *want)
+{
+	__u64 recorded[RECORD_KINDS] = {};
 	struct snapshot snap = {};
 	struct snapshot_sums sums;
-	struct session *s = NULL;
-	__u64 want = mine && !off ? callbacks : 0, recorded = 0;
-	int err;
+	int err = session__snapshot(s, &snap);
 
+	if (err)
+		return err;
+	snapshot__sum(&snap, &sums);
+	if (options->scope == SCOPE_ALL) {
+		/* Others may have subscribers too. */
+		if (sums.delivered < want->callbacks)
+			err = expect(name, "counted", "callbacks", sums.delivered,
+				     want->callbacks);
+	} else {
+		err = expect(name, "counted", "callbacks", sums.delivered, want->callbacks);
+		err = err ? err : expect(name, "counted", "migrations", sums.migrations,
+					 want->migrations);
+	}
+	if (options->records)
+		session__take_records(s, count_record, recorded);
+	if (!err && options->records & 1U << RECORD_CALLBACK)
+		err = expect(name, "recorded", "callbacks", recorded[RECORD_CALLBACK],
+			     want->callbacks);
+	if (!err && options->records & 1U << RECORD_MIGRATION)
+		err = expect(name, "recorded", "migrations", recorded[RECORD_MIGRATION],
+			     want->migrations);
+	snapshot__clear(&snap);
+	return err;
+}
+
+/* By the kernel's account, of all programs. */
+static double time_in_programs(void)
+{
+	__u64 sum = 0;
+	__u32 id = 0;
+
+	while (!bpf_prog_get_next_id(id, &id)) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+		int fd = bpf_prog_get_fd_by_id(id);
+
+		if (fd < 0)
+			continue; /* it has gone meanwhile */
+		if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+			sum += info.run_time_ns;
+		close(fd);
+	}
+	return (double)sum;
+}
+
+/* Once more, as the account is part of the cost. */
+static int measure_programs(const struct watched *w, unsigned char kind, double *in_programs)
+{
+	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME), err;
+	double before = time_in_programs();
+	struct watched_cost cost;
+
+	if (fd < 0) {
+		msg("the kernel gives no account of BPF programs: %s; it does since Linux 5.8.",
+		    strerror(-fd));
+		return fd;
+	}
+	err = watched__measure(w, kind, &cost);
+	*in_programs = time_in_programs() - before;
+	close(fd);
+	return err;
+}
+
+static int measure_kinds(const struct watched *w, const struct watched_trial *t,
+			 struct watched_cost *cost)
+{
+	int err = 0;
+
+	for (unsigned char kind = 0; kind < t->kinds && !err; kind++) {
+		err = watched__measure(w, kind, &cost[kind]);
+		if (!err && t->in_programs)
+			err = measure_programs(w, kind, &t->in_programs[kind]);
+	}
+	return err;
+}
+
+int watched__measure_with(const struct watched *w, const struct watched_trial *t,
+			  struct watched_cost *cost)
+{
+	struct session_options options = *t->session;
+	unsigned int times = t->in_programs ? 2 : 1;
+	struct watched_counts counts = { t->counts.callbacks * times,
+					 t->counts.migrations * times };
+	struct floor_set before, *programs = t->programs;
+	bool mine = !options.pid;
+	struct session *s = NULL;
+	int err = programs ? floor__attached(&before) : 0;
+
+	if (err == -EOPNOTSUPP) {
+		programs->count = 0;
+		programs = NULL;
+		err = 0;
+	}
 	if (mine && options.scope == SCOPE_PROCESS)
 		options.pid = w->pid;
 	/* Nobody reads them meanwhile: on one CPU that would be part of the cost. */
-	options.record_bytes = 4 * callbacks * sizeof(struct mmuscope_record);
-	err = session__open(&s, &options);
+	options.record_bytes = (4 * counts.callbacks + 16 * counts.migrations) *
+			       sizeof(struct mmuscope_record);
+	err = err ? err : session__open(&s, &options);
 	err = err ? err : session__load(s);
 	err = err ? err : session__attach(s);
+	if (!err && programs)
+		err = floor__attached(programs);
 	if (!err) {
-		if (!off)
+		if (programs)
+			floor_set__less(programs, &before);
+		if (!t->off)
 			session__enable(s, true);
-		err = watched__measure(w, cost);
+		err = measure_kinds(w, t, cost);
 		session__enable(s, false);
-		err = err ? err : session__snapshot(s, &snap);
+		if (!mine || t->off)
+			counts = (struct watched_counts){};
+		err = err ? err : check(s, &options, t->name, &counts);
 	}
-	if (!err) {
-		snapshot__sum(&snap, &sums);
-		if (options.scope != SCOPE_ALL && sums.delivered != want) {
-			msg("'%s' counted %ju callbacks where %ju were made.", name,
-			    (uintmax_t)sums.delivered, (uintmax_t)want);
-			err = -EIO;
-		}
-	}
-	if (!err && options.records) {
-		session__take_records(s, count_record, &recorded);
-		if (recorded != want) {
-			msg("'%s' recorded %ju callbacks where %ju were made.", name,
-			    (uintmax_t)recorded, (uintmax_t)want);
-			err = -EIO;
-		}
-	}
-	snapshot__clear(&snap);
 	session__free(s);
 	return err;
 }

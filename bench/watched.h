@@ -4,43 +4,78 @@
 
 /*
  * A process that causes one notification after the other: it touches a page and gives
- * it up with MADV_DONTNEED. It is a process of its own, because attaching maps memory,
- * and the more mappings a process has the longer madvise() takes to find one: in our
- * own process the watcher's mappings would seem to be the cost of watching.
+ * it up with MADV_DONTNEED, or does what it is told to. It is a process of its own,
+ * because attaching maps memory, and the more mappings a process has the longer
+ * madvise() takes to find one: in our own process the watcher's mappings would seem to
+ * be the cost of watching.
  */
 #include <linux/types.h>
 #include <sys/types.h>
 
+#include "floor.h"
 #include "session.h"
 
 #define WATCHED_ROUNDS 5	/* of a measurement; the median of them counts */
 
 struct watched {
 	pid_t pid;
-	int go, cost;		/* pipes: a byte starts a measurement, a double comes back */
+	int go, cost;		/* pipes: a byte starts a measurement, a cost comes back */
 };
 
-/* In the child: makes devices listen to the page. 0 or -errno. */
-typedef int subscribe_fn(unsigned char *page, const void *argument);
+/* Of one iteration, in the clock's unit. */
+struct watched_cost {
+	double own;		/* CPU time of the process */
+	double elapsed;		/* and of all that ran meanwhile, where there is one CPU */
+};
+
+struct watched_work {
+	size_t pages;		/* of memory; 0: one */
+	unsigned int iterations; /* of a round */
+	/* In the child: makes devices listen to the pages. 0 or -errno. */
+	int (*subscribe)(unsigned char *pages, const void *argument);
+	/*
+	 * One iteration, of which it measures itself what is to be; NULL: touch a page and
+	 * give it up. Then the cheapest iteration counts, by what elapsed, and not the
+	 * median round: a timer tick is in too many of them. 0 or -errno.
+	 */
+	int (*iterate)(unsigned char *pages, const void *argument, unsigned char kind,
+		       struct watched_cost *cost);
+	unsigned char kinds;	/* that `iterate` can be told to do, from 0; 0: one */
+	const void *argument;
+};
 
 /*
- * Starts it, and one round that nobody measures; each round is of `iterations`
- * notifications. 0, what `subscribe` said, or -errno. watched__end() in any case.
+ * Starts it, and one round that nobody measures. 0, what `subscribe` said, or -errno.
+ * watched__end() in any case.
  */
-int watched__start(struct watched *w, subscribe_fn *subscribe, const void *argument,
-		   unsigned int iterations);
+int watched__start(struct watched *w, const struct watched_work *work);
 void watched__end(struct watched *w);
 
-/* *cost: of one iteration, in the clock's unit. 0, or -ESRCH: the process has died. */
-int watched__measure(const struct watched *w, double *cost);
+/* `kind`: for `iterate`. 0, what that said, or -ESRCH: the process has died. */
+int watched__measure(const struct watched *w, unsigned char kind, struct watched_cost *cost);
 
-/*
- * The same while a session of these options counts the process (with a pid of their
- * own: while it counts that one), or is attached and switched off. Holds what it
- * counted against `callbacks`, which are those of all rounds. 0 or -errno; says what
- * failed, by `name`.
- */
-int watched__measure_with(const struct watched *w, const struct session_options *options, bool off,
-			  const char *name, __u64 callbacks, double *cost);
+/* What a session counts of all rounds of all kinds, once; it is held against it. */
+struct watched_counts {
+	__u64 callbacks, migrations;
+};
+
+/* A measurement under a session. */
+struct watched_trial {
+	const struct session_options *session;	/* with a pid of its own: it counts that one */
+	bool off;		/* attached, and switched off */
+	const char *name;	/* for messages */
+	struct watched_counts counts;
+	unsigned char kinds;	/* of iterations, each measured */
+	struct floor_set *programs; /* where it had attached some; NULL: not asked for */
+	double *in_programs;	/* of each kind: instructions of an iteration that are in BPF
+				 * programs, by the kernel's account; NULL: not asked for */
+};
+
+/* cost[trial->kinds]. 0 or -errno; says what failed. */
+int watched__measure_with(const struct watched *w, const struct watched_trial *trial,
+			  struct watched_cost *cost);
+
+/* Now, of this process. */
+struct watched_cost watched__now(void);
 
 #endif

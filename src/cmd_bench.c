@@ -48,7 +48,10 @@ static void help(FILE *out)
 	      "      --max-rows N       room for rows of counts, a power of two (default 4096)\n"
 	      "      --most N           of 'scale': at most so many of each (default 10000)\n"
 	      "      --check-coherence  do devices see what others write?\n"
+	      "      --only LIST        of overhead: ours, migrations, bpftrace, ftrace, perf,\n"
+	      "                         trace-cmd, bcc (default all)\n"
 	      "  -j, --json             the whole result as JSON, every sample kept\n"
+	      "      --table            and the table on standard output, if JSON has a file\n"
 	      "  -o, --output FILE      write to FILE instead of standard output\n"
 	      "  -h, --help             this text\n\n"
 	      "Examples:\n"
@@ -56,7 +59,8 @@ static void help(FILE *out)
 	      "  sudo mmuscope bench migrate-mixed --resident 0,25,50,75,100\n"
 	      "  sudo mmuscope bench mmops --pages 23 --json -o mmops.json\n"
 	      "  sudo mmuscope bench --check-coherence --pages 64 --iterations 300\n"
-	      "  sudo mmuscope bench --check-coherence kvm-mmops\n",
+	      "  sudo mmuscope bench --check-coherence kvm-mmops\n"
+	      "  sudo mmuscope bench overhead --only ours,bpftrace\n",
 	      out);
 }
 
@@ -136,43 +140,6 @@ static void print_coherent(const json_t *doc, FILE *out)
 		json_string_value(json_object_get(json_object_get(doc, "device"), "path")));
 }
 
-static enum status print_overhead(const json_t *doc, FILE *out)
-{
-	static const struct table_column columns[] = {
-		{ "WATCHER", false }, { "COST", true }, { "ADDED", true }, { "TELLS", false },
-	};
-	bool insn = !strcmp(json_string_value(json_object_get(doc, "clock")), "guest-insn");
-	struct table *table = table__new(columns, 4);
-	int err = table ? 0 : -ENOMEM;
-	json_t *row;
-	size_t i;
-
-	fprintf(out, "One notification with one callback, in %s, on %s\n",
-		insn ? "guest instructions" : "ns",
-		json_string_value(json_object_get(json_object_get(doc, "kernel"), "release")));
-	json_array_foreach(json_object_get(doc, "watchers"), i, row) {
-		const json_t *cost = json_object_get(row, "cost");
-		const char *reason = json_string_value(json_object_get(row, "reason"));
-		char text[2][32];
-		const char *cells[4] = {
-			json_string_value(json_object_get(row, "watcher")), "n/o", "n/o",
-			reason ? reason : json_string_value(json_object_get(row, "tells")),
-		};
-
-		if (json_is_real(cost)) {
-			snprintf(text[0], sizeof(text[0]), "%.0f", json_real_value(cost));
-			snprintf(text[1], sizeof(text[1]), "%.0f",
-				 json_real_value(json_object_get(row, "added")));
-			cells[1] = text[0];
-			cells[2] = text[1];
-		}
-		err = err ? err : table__add_row(table, cells);
-	}
-	err = err ? err : table__print(table, out);
-	table__free(table);
-	return err ? STATUS_FAILED : STATUS_OK;
-}
-
 static const char *cell(const json_t *row, const char *field, double less, char text[32])
 {
 	snprintf(text, 32, "%.0f", json_number_value(json_object_get(row, field)) - less);
@@ -213,7 +180,7 @@ static enum status print_intervals(const json_t *doc, FILE *out)
 
 static enum status run_overhead(const struct bench_options *o, json_t **doc)
 {
-	return overhead__run(o->params.device, o->params.iterations * 100, doc);
+	return overhead__run(o->params.device, o->params.iterations * 100, o->only, doc);
 }
 
 static enum status run_hole_race(const struct bench_options *o, json_t **doc)
@@ -242,7 +209,7 @@ static const struct measurement {
 	{ COHERENCE, "one device migrates holes while another reads them: is its mirror coherent?",
 	  run_hole_race, hole_race__print },
 	{ "overhead", "what watching a notification costs, side by side", run_overhead,
-	  print_overhead },
+	  overhead__print },
 	{ "intervals", "the same in a process with up to 10,000 subscribers", run_intervals,
 	  print_intervals },
 	{ "scale", "what it costs with many subscribers, processes and drivers", run_scale,
@@ -272,7 +239,10 @@ static enum status list(void)
 	return close_output(stdout, "standard output");
 }
 
-enum { OPT_NO_LATENCY = 256, OPT_NO_CALIBRATION, OPT_MAX_ROWS, OPT_MOST, OPT_CHECK_COHERENCE };
+enum {
+	OPT_NO_LATENCY = 256, OPT_NO_CALIBRATION, OPT_MAX_ROWS, OPT_MOST, OPT_CHECK_COHERENCE, OPT_ONLY,
+	OPT_TABLE,
+};
 
 static const struct option longs[] = {
 	{ "pages", required_argument, NULL, 'n' },
@@ -286,7 +256,9 @@ static const struct option longs[] = {
 	{ "max-rows", required_argument, NULL, OPT_MAX_ROWS },
 	{ "most", required_argument, NULL, OPT_MOST },
 	{ "check-coherence", no_argument, NULL, OPT_CHECK_COHERENCE },
+	{ "only", required_argument, NULL, OPT_ONLY },
 	{ "json", no_argument, NULL, 'j' },
+	{ "table", no_argument, NULL, OPT_TABLE },
 	{ "output", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' },
 	{},
@@ -338,8 +310,42 @@ static bool take_option(struct bench_options *o, int opt, const char *value)
 	case OPT_MAX_ROWS:
 		ok = rows_to_shift(value, &o->row_shift);
 		break;
+	case OPT_ONLY:
+		ok = overhead__knows(value);
+		o->only = value;
+		break;
 	}
 	return ok;
+}
+
+struct output {
+	const char *path;	/* NULL: stdout */
+	FILE *file;
+	bool json;
+	bool table;		/* and the table on stdout, beside JSON in a file */
+};
+
+static enum status write_result(const struct output *output, const struct measurement *m,
+				const struct bench_options *o, const json_t *doc,
+				enum status status)
+{
+	enum status printed = STATUS_OK;
+	FILE *out = output->table ? stdout : output->file;
+
+	if (output->path)
+		begin_output(output->file);
+	if (output->json) {
+		json_dumpf(doc, output->file, JSON_INDENT(1));
+		fputc('\n', output->file);
+	}
+	if (!output->json || output->table) {
+		printed = m->print(doc, out);
+		if (o->coherence && o->workload)
+			print_coherent(doc, out);
+	}
+	if (output->table && !printed)
+		printed = close_output(stdout, "standard output");
+	return printed ? printed : status;
 }
 
 int cmd_bench(int argc, char **argv)
@@ -351,22 +357,24 @@ int cmd_bench(int argc, char **argv)
 		.latency = true,
 		.most = 10000,
 	};
-	const char *path = NULL, *name;
-	enum status status, closed;
+	struct output output = {};
 	const struct measurement *m;
-	bool json = false;
+	enum status status, closed;
+	const char *name;
 	json_t *doc;
-	FILE *out;
 	int opt;
 
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "n:r:i:w:d:s:jo:h", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'j':
-			json = true;
+			output.json = true;
 			break;
 		case 'o':
-			path = optarg;
+			output.path = optarg;
+			break;
+		case OPT_TABLE:
+			output.table = true;
 			break;
 		case OPT_CHECK_COHERENCE:
 			o.coherence = true;
@@ -405,26 +413,19 @@ int cmd_bench(int argc, char **argv)
 	if (o.workload && o.workload->huge && o.params.pages % HUGE_PAGES)
 		return usage_error("%s takes huge pages: --pages must be a multiple of %lu, got %zu.",
 				   name, HUGE_PAGES, o.params.pages);
+	if (output.table && (!output.json || !output.path))
+		return usage_error("--table goes with --json and --output.");
 	/* Before the work: a bad path must not cost a run. */
-	out = path ? open_output(path) : stdout;
-	if (!out) {
-		msg("cannot write %s: %s; name another file with --output.", path, strerror(errno));
+	output.file = output.path ? open_output(output.path) : stdout;
+	if (!output.file) {
+		msg("cannot write %s: %s; name another file with --output.", output.path,
+		    strerror(errno));
 		return STATUS_FAILED;
 	}
 	status = m->run(&o, &doc);
-	if (doc && path)
-		begin_output(out);
-	if (doc && json) {
-		json_dumpf(doc, out, JSON_INDENT(1));
-		fputc('\n', out);
-	} else if (doc) {
-		enum status printed = m->print(doc, out);
-
-		status = printed ? printed : status;
-		if (o.coherence && o.workload)
-			print_coherent(doc, out);
-	}
+	if (doc)
+		status = write_result(&output, m, &o, doc, status);
 	json_decref(doc);
-	closed = close_output(out, path ? path : "standard output");
+	closed = close_output(output.file, output.path ? output.path : "standard output");
 	return closed ? closed : status;
 }

@@ -5,6 +5,7 @@
 def int: type == "number" and . == floor and . >= 0;
 def text: type == "string" and . != "";
 def maybe(t): . == null or t;
+def real: type == "number";
 
 # fields({NAME: FILTER}): exactly these, each true for its filter. jq cannot keep
 # filters in objects, so the caller names the type in a word.
@@ -15,9 +16,9 @@ def is($kind):
 	elif $kind == "bool" then type == "boolean"
 	elif $kind == "array" then type == "array"
 	elif $kind == "object" then type == "object"
-	elif $kind == "number" then type == "number"
-	elif $kind == "number?" then maybe(type == "number")
+	elif $kind == "real" then real
 	elif $kind == "int?" then maybe(int)
+	elif $kind == "real?" then maybe(real)
 	elif $kind == "text?" then maybe(text)
 	elif $kind == "bool?" then maybe(type == "boolean")
 	elif $kind == "array?" then maybe(type == "array")
@@ -97,17 +98,17 @@ def sample: fields("samples[]"; {iteration: "int", times: "object", ours: "objec
 
 def verdict($where): select(.verdict | IN("seen", "noise", "too few samples") | not)
 	| "\($where).verdict is \(.verdict)";
-def unwatched: fields("observer.steps[].unwatched"; {n: "int", median: "number", mad: "number",
+def unwatched: fields("observer.steps[].unwatched"; {n: "int", median: "real", mad: "real",
 		costs: "array"}),
 	(select(.n != (.costs | length) or any(.costs[]; int | not)) | "costs are \(.costs | tojson)");
 def observer: fields("observer"; {steps: "array", all: "object?", reason: "text?"}),
 	(.steps[] | fields("observer.steps[]"; {step: "text", whole_call: "bool", watched: "object",
-			unwatched: "object", ours: "number", ci95: "array", percent: "number?", verdict: "text"}),
+			unwatched: "object", ours: "real", ci95: "array", percent: "real?", verdict: "text"}),
 		verdict("observer.steps[]"), (.unwatched | unwatched),
-		(.watched | fields("observer.steps[].watched"; {n: "int", median: "number", mad: "number"})),
+		(.watched | fields("observer.steps[].watched"; {n: "int", median: "real", mad: "real"})),
 		(select(.ci95 | length != 2 or any(.[]; type != "number")) | "ci95 is \(.ci95 | tojson)")),
-	(.all | select(. != null) | fields("observer.all"; {watched: "number", unwatched: "number",
-			ours: "number", percent: "number?", per_notification: "number?", verdict: "text"}),
+	(.all | select(. != null) | fields("observer.all"; {watched: "real", unwatched: "real",
+			ours: "real", percent: "real?", per_notification: "real?", verdict: "text"}),
 		verdict("observer.all")),
 	(select((.reason == null) != (.all != null)) | "observer.all without reason, or the other way round");
 
@@ -127,6 +128,26 @@ def bench:
 		(.checks[] | fields("checks[]"; {metric: "text", formula: "text", expected: "int?",
 			measured: "int", holds: "bool?", reason: "text?"})),
 		(.stat | stat));
+
+def floor_of($of): select(. != null) | fields($of; {programs: "text", added: "real"});
+
+def overhead: fields("overhead"; {schema: "text", tool: "object", kernel: "object", clock: "text",
+		iterations: "int", versions: "object", watchers: "array", migrations: "object?"}),
+	(select(.schema != "mmuscope-overhead/2") | "overhead.schema is \(.schema)"),
+	(.tool | tool), (.kernel | kernel),
+	(.watchers[] | fields("watchers[]"; {watcher: "text", kind: "text", tells: "text",
+			cannot_show: "text", cost: "real?", added: "real?", others: "real?",
+			reason: "text?", floor: "object?", to_floor: "real?", nearest: "text?",
+			to_nearest: "real?", seen: "int?"}),
+		(select((.cost == null) != (.reason != null)) | "\(.watcher) is null without a reason"),
+		(.floor | floor_of("watchers[].floor"))),
+	(.migrations | select(. != null)
+		| fields("migrations"; {sizes: "array", page_sizes: "array", page: "array"}),
+		(.sizes[] | fields("sizes[]"; {pages: "int", cycles: "int", cost: "real", watchers: "array"}),
+			(.watchers[] | fields("sizes[].watchers[]"; {watcher: "text", added: "real",
+				in_programs: "real", floor: "object?", to_floor: "real?"}), (.floor | floor_of("sizes[].watchers[].floor")))),
+		(.page_sizes[] | select(int | not) | "page_sizes has \(tojson)"),
+		(.page[] | fields("page[]"; {watcher: "text", added: "real"})));
 
 def coherence:
 	fields("coherence"; {schema: "text", tool: "object", kernel: "object", clock: "text",
