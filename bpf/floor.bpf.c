@@ -2,16 +2,17 @@
 /* The floors of `bench overhead`: programs that do nothing. User space says where. */
 #include "compat.bpf.h"
 
+/* Their functions are parameters, those here stand in: sections without are src/clones.c's. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* As many as a session may have on the functions that are measured: src/floor.h. */
 #define EMPTY(n)                            \
-	SEC("?fentry")                      \
+	SEC("?fentry/__mmu_notifier_invalidate_range_start") \
 	int BPF_PROG(empty_fentry_##n)      \
 	{                                   \
 		return 0;                   \
 	}                                   \
-	SEC("?fexit")                       \
+	SEC("?fexit/__mmu_notifier_invalidate_range_start") \
 	int BPF_PROG(empty_fexit_##n)       \
 	{                                   \
 		return 0;                   \
@@ -30,13 +31,13 @@ EMPTY(9)
 EMPTY(10)
 EMPTY(11)
 
-SEC("?kprobe")
+SEC("?kprobe/__mmu_notifier_invalidate_range_start")
 int BPF_KPROBE(empty_kprobe)
 {
 	return 0;
 }
 
-SEC("?kretprobe")
+SEC("?kretprobe/__mmu_notifier_invalidate_range_start")
 int BPF_KRETPROBE(empty_kretprobe)
 {
 	return 0;
@@ -72,21 +73,21 @@ struct {
 
 __u64 step_word;
 
-SEC("?fentry")
+SEC("?fentry/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(step_store)
 {
 	step_word++;
 	return 0;
 }
 
-SEC("?fentry")
+SEC("?fentry/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(step_clock)
 {
 	step_word = bpf_ktime_get_ns();
 	return 0;
 }
 
-SEC("?fentry")
+SEC("?fentry/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(step_lookup_array)
 {
 	u32 key = 0;
@@ -97,7 +98,7 @@ int BPF_PROG(step_lookup_array)
 	return 0;
 }
 
-SEC("?fentry")
+SEC("?fentry/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(step_lookup_hash)
 {
 	u64 key = 1, *value = bpf_map_lookup_elem(&step_hash, &key);
@@ -109,7 +110,7 @@ int BPF_PROG(step_lookup_hash)
 	return 0;
 }
 
-SEC("?fentry")
+SEC("?fentry/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(step_get_storage)
 {
 	u64 *value = bpf_task_storage_get(&step_storage, bpf_get_current_task_btf(), NULL,
@@ -120,7 +121,7 @@ int BPF_PROG(step_get_storage)
 	return 0;
 }
 
-SEC("?fentry")
+SEC("?fentry/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(step_send)
 {
 	u64 *record = bpf_ringbuf_reserve(&step_ring, 64, 0);
@@ -132,7 +133,7 @@ int BPF_PROG(step_send)
 	return 0;
 }
 
-SEC("?fentry")
+SEC("?fentry/__mmu_notifier_invalidate_range_start")
 int BPF_PROG(step_read_kernel)
 {
 	u64 word;

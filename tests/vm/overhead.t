@@ -20,7 +20,7 @@ is "the JSON is as the schema says" \
 json "in guest instructions, of 10000 notifications" "$file" \
 	'.clock == "guest-insn" and .iterations == 10000'
 is "the watchers" "$(jq -r '.watchers[] | .kind' "$file" | sort | uniq -c | sed 's/^ *//')" \
-	"$(printf '%s\n' '1 base' '2 competitor' '10 floor' '12 mmuscope')"
+	"$(printf '%s\n' '1 base' '2 competitor' '10 floor' '14 mmuscope')"
 json "each is measured" "$file" 'all(.watchers[]; .cost != null and .reason == null)'
 json "and saw all, or was there not to see" "$file" '.iterations as $n | all(.watchers[];
 	if .kind == "base" or .kind == "floor" then .seen == null
