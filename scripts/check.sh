@@ -17,7 +17,7 @@ set -euo pipefail
 args=("$@")
 quick='' all='' lines=7.2
 # What these ask of another line the others ask as well.
-elsewhere=' broken crosscheck intervals observer overhead refuse selftest stat trace unlisted '
+elsewhere=' broken crosscheck intervals observer refuse scale selftest stat trace unlisted user-side '
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) quick=1 ;;
@@ -71,6 +71,6 @@ if [ -z "$quick" ]; then
 		done
 	done
 fi
-export MMUSCOPE_QUICK=$quick CMOCKA_MESSAGE_OUTPUT=TAP
+export MMUSCOPE_QUICK=$quick MMUSCOPE_ALL=$all CMOCKA_MESSAGE_OUTPUT=TAP
 # A guest keeps a processor busy, and so does most of what is not a guest.
 step prove -j2 --exec '' "${tests[@]}"
