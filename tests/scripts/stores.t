@@ -70,7 +70,7 @@ is "stores, atomics and helpers are found, through functions too, and nothing el
 
 # ---- the programs ----
 
-objects=("$ROOT"/build/{core,callback,core_record,callback_record,nouveau}.bpf.o)
+objects=("$ROOT"/build/{core,core_record,nouveau}.bpf.o)
 ok "the programs are built" ls "${objects[@]}"
 for object in "${objects[@]}"; do stores "$object"; done > "$tmp/stores"
 ok "there are such" test -s "$tmp/stores"
@@ -109,7 +109,7 @@ is "what the other programs share is there too" "$(shared !)" \
 	"$(told 'What other programs write that is shared')"
 
 # What a notification costs always: without --windows, --by cause or a second pass.
-plain='^(notification_(start|end)|target_(start|count|end|fentry|fexit)|interval_f(entry|exit)|notifier_f(entry|exit)) '
+plain='^(notification_(start|timed|enter|end)|target_(start|timed|count|end|fentry|fexit)|interval_f(entry|exit)|notifier_f(entry|exit)) '
 is "atomics of the plain hot path" \
 	"$(grep -E "$plain" "$tmp/stores" | awk '$2 == "atomic" { print $3 }' | sort -u | paste -sd' ')" \
 	"control.contended cpus"
