@@ -308,7 +308,8 @@ int BPF_PROG(setup_leave, struct migrate_vma *args, int ret)
 		return 0;
 	}
 	f->collected = args->cpages;
-	if (has_compound() && args->flags & SELECT_COMPOUND)
+	/* Entries; a huge page's is followed by empty ones, so where none is empty none is huge. */
+	if (has_compound() && args->flags & SELECT_COMPOUND && f->collected != args->npages)
 		f->collected = count_migrating((u64)args->src, args->npages, 0, NULL);
 	f->phase = PHASE_COPY;
 	if (!f->collected) {
