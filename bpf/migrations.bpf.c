@@ -38,14 +38,14 @@ struct counts_map {
 
 struct counts_map counts SEC(".maps");
 
-/*
- * Most migrations take all that they collected, and no huge page: two or three
- * instructions an entry tell. How many entries from the first on are such, whole eights:
- * all that there are, or 0.
- */
-static __always_inline u64 count_whole(const struct count *ctx, u64 n, const u64 not)
+static __always_inline u64 entries_at_hand(const struct count *ctx)
 {
-	u64 all = MIGRATE_PFN_MIGRATE | not;
+	return ctx->left < BLOCK ? ctx->left : BLOCK;
+}
+
+static __always_inline u64 whole_eights(const struct count *ctx, const u64 not)
+{
+	u64 all = MIGRATE_PFN_MIGRATE | not, n = entries_at_hand(ctx);
 
 	for (u32 i = 0; i < BLOCK; i += 8) {
 		const u64 *b = &ctx->block[i];
@@ -58,38 +58,67 @@ static __always_inline u64 count_whole(const struct count *ctx, u64 n, const u64
 	return all == (MIGRATE_PFN_MIGRATE | not) ? n & ~7ULL : 0;
 }
 
-/* Counts the entries with MIGRATE_PFN_MIGRATE in the next block. Returns 1 at the end. */
+/*
+ * Most migrations take all that they collected, and no huge page: two or three
+ * instructions an entry tell. How many entries from the first on are such, whole eights:
+ * all that there are, or 0. This and the next are global, so that the verifier follows
+ * each of their turns once, and not once more for each way out of another.
+ */
+__noinline __weak int count_whole(u32 slot)
+{
+	const struct count *ctx = bpf_map_lookup_elem(&counts, &slot);
+
+	if (!ctx)
+		return 0;
+	return has_compound() ? whole_eights(ctx, MIGRATE_PFN_COMPOUND) : whole_eights(ctx, 0);
+}
+
+/* Counts the entries with MIGRATE_PFN_MIGRATE among eight. */
+__noinline __weak int count_eight(u32 slot, u32 at)
+{
+	struct count *ctx = bpf_map_lookup_elem(&counts, &slot);
+	u64 n, found = 0, compound = 0;
+
+	if (!ctx)
+		return 0;
+	n = entries_at_hand(ctx);
+	for (u32 k = 0; k < 8; k++) {
+		const u64 *entry = SLOT(ctx->block, at + k);
+
+		if (at + k >= n)
+			break;
+		found += *entry >> 1 & 1;
+		if (has_compound())
+			compound += *entry >> 4 & *entry >> 1 & 1;
+	}
+	ctx->found += found + compound * (COMPOUND_PAGES - 1);
+	ctx->compound += compound;
+	return 0;
+}
+
+/* The next block. Returns 1 at the end. */
 __noinline __weak int count_block(u32 slot)
 {
 	struct count *ctx = bpf_map_lookup_elem(&counts, &slot);
-	u64 n, whole, found = 0, compound = 0;
+	u64 n;
+	u32 at;
 
 	if (!ctx)
 		return 1;
-	n = ctx->left < BLOCK ? ctx->left : BLOCK;
+	n = entries_at_hand(ctx);
 	if (!n)
 		return 1;
 	if (bpf_probe_read_kernel(ctx->block, n * sizeof(u64), (void *)ctx->array)) {
 		total_add(LOST_PAGES, n);
 		n = ctx->left;
 	} else {
-		whole = has_compound() ? count_whole(ctx, n, MIGRATE_PFN_COMPOUND) :
-					 count_whole(ctx, n, 0);
-		for (u32 i = 0; i < BLOCK; i++) {
-			const u64 *entry = SLOT(ctx->block, whole + i);
-
-			if (whole + i >= n)
-				break;
-			found += *entry >> 1 & 1;
-			if (has_compound())
-				compound += *entry >> 4 & *entry >> 1 & 1;
-		}
-		found += whole;
+		at = (u32)count_whole(slot);
+		ctx->found += at;
+		for (u32 i = 0; i < BLOCK / 8 && at < n; i++, at += 8)
+			count_eight(slot, at);
 	}
 	ctx->array += n * sizeof(u64);
 	ctx->left -= n;
-	ctx->found += found + compound * (COMPOUND_PAGES - 1);
-	ctx->compound += compound;
 	return ctx->left == 0;
 }
 
