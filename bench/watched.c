@@ -221,11 +221,15 @@ static double time_in_programs(void)
 	return (double)sum;
 }
 
-/* Once more, as the account is part of the cost. */
+/*
+ * Again, as the account is part of the cost; and the least of some times, as a tick of the
+ * timer in a program is time of the program.
+ */
+#define ACCOUNTS 3
+
 static int measure_programs(const struct watched *w, unsigned char kind, double *in_programs)
 {
-	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME), err;
-	double before = time_in_programs();
+	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME), err = 0;
 	struct watched_cost cost;
 
 	if (fd < 0) {
@@ -233,8 +237,14 @@ static int measure_programs(const struct watched *w, unsigned char kind, double 
 		    strerror(-fd));
 		return fd;
 	}
-	err = watched__measure(w, kind, &cost);
-	*in_programs = time_in_programs() - before;
+	for (int i = 0; i < ACCOUNTS && !err; i++) {
+		double before = time_in_programs(), more;
+
+		err = watched__measure(w, kind, &cost);
+		more = time_in_programs() - before;
+		if (!i || more < *in_programs)
+			*in_programs = more;
+	}
 	close(fd);
 	return err;
 }
@@ -256,7 +266,7 @@ int watched__measure_with(const struct watched *w, const struct watched_trial *t
 			  struct watched_cost *cost)
 {
 	struct session_options options = *t->session;
-	unsigned int times = t->in_programs ? 2 : 1;
+	unsigned int times = t->in_programs ? 1 + ACCOUNTS : 1;
 	struct watched_counts counts = { t->counts.callbacks * times,
 					 t->counts.migrations * times };
 	struct floor_set before, *programs = t->programs;
