@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <cpuid.h>
 #include <sha2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,27 +62,41 @@ static const char *accel(void)
 	return NULL;
 }
 
-/* gzread() passes a file through that is not compressed. */
-static json_t *config_sha256(void)
+/* Of the kernel's configuration, in hex; "" where there is none. */
+static void hash_config(char hex[SHA256_DIGEST_STRING_LENGTH])
 {
-	char path[128], hex[SHA256_DIGEST_STRING_LENGTH];
 	unsigned char buffer[65536];
+	char path[128];
 	SHA2_CTX ctx;
+	/* gzread() passes a file through that is not compressed. */
 	gzFile f = gzopen("/proc/config.gz", "rb");
 	int n;
 
+	hex[0] = '\0';
 	if (!f) {
 		snprintf(path, sizeof(path), "/boot/config-%.64s", kernel_info__release());
 		f = gzopen(path, "rb");
 	}
 	if (!f)
-		return json_null();
+		return;
 	SHA256Init(&ctx);
 	while ((n = gzread(f, buffer, sizeof(buffer))) > 0)
 		SHA256Update(&ctx, buffer, (size_t)n);
 	gzclose(f);
-	SHA256End(&ctx, hex);
-	return n < 0 ? json_null() : json_string(hex);
+	if (n == 0)
+		SHA256End(&ctx, hex);
+}
+
+/* Once: it is some million instructions, and a result of each interval has it. */
+static json_t *config_sha256(void)
+{
+	static char hex[SHA256_DIGEST_STRING_LENGTH];
+	static bool known;
+
+	if (!known)
+		hash_config(hex);
+	known = true;
+	return hex[0] ? json_string(hex) : json_null();
 }
 
 static json_t *boot_id(void)
