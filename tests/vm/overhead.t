@@ -27,7 +27,7 @@ json "and saw all, or was there not to see" "$file" '.iterations as $n | all(.wa
 	elif .tells | startswith("nothing") then .seen == 0 else .seen == $n end)'
 json "each mode stands on a floor that was measured" "$file" 'all(.watchers[] | select(.kind == "mmuscope");
 	(.floor.programs | contains("__mmu_notifier_invalidate_range_start"))
-		and .floor.added > 100 and .to_floor > 0.9)'
+		and .floor.added > 50 and .to_floor > 0.9)'
 json "who records is held against who gives the same, and nobody else" "$file" '
 	(.watchers[] | select(.watcher == "ftrace kprobe event") | .added) as $ftrace
 	| [.watchers[] | select(.nearest != null)] | map(.watcher) == ["record -- COMMAND",
