@@ -38,7 +38,7 @@ for n in $(jq '.watchers | length | range(1; . + 1)' "$file"); do
 		"$out/overhead.stdout" | head -n 1)" "$(jq -r ".watchers[$n - 1]"' | [.watcher, (.cost, .added | round),
 		(.floor.added // "-" | if type == "number" then round else . end)] | join("|")' "$file")"
 done
-is "tables: at most 80 columns" "$(sed '/^ *[0-9]* tells: /,$d' "$out/overhead.stdout" | grep -E '.{81}')" ""
+is "tables: at most 86 columns" "$(sed '/^ *[0-9]* tells: /,$d' "$out/overhead.stdout" | grep -E '.{87}')" ""
 json "a migration of 512 pages is $((512 / CHUNK_PAGES)) cycles" "$file" \
 	'[.migrations.sizes[] | [.pages, .cycles]] == [[1, 1], [64, 1], [512, 512 / $chunk]]' \
 	--argjson chunk "$CHUNK_PAGES"
