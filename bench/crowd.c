@@ -2,13 +2,11 @@
 #include "crowd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/types.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -16,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernel/module/notifier_test.h"
+#include "listen.h"
 #include "workload.h"
 
 #define PATIENCE 120	/* s; where a process died nobody passes the turn on */
@@ -69,38 +67,15 @@ void crowd__device(unsigned int drivers, unsigned int i, char path[40])
 		snprintf(path, 40, "/dev/notifier_te%02u", i);
 }
 
-static int add(int fd, unsigned long start, unsigned long stride, unsigned int count)
-{
-	const struct notifier_test_add a = {
-		.start = start,
-		.length = PAGE_BYTES,
-		.stride = stride,
-		.count = count,
-		.kind = NOTIFIER_TEST_ACT,
-	};
-
-	return ioctl(fd, NOTIFIER_TEST_ADD, &a) ? -errno : 0;
-}
-
-/* One half of the others below the page and one above, a page apart. The files stay open. */
 static int subscribe(unsigned long page, const struct crowd_listeners *l)
 {
-	const unsigned long far = 1UL << 40, apart = 2 * PAGE_BYTES;
 	int err = 0;
 
 	for (unsigned int i = 0; i < l->drivers && !err; i++) {
 		char path[40];
-		int fd;
 
 		crowd__device(l->drivers, i, path);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		err = add(fd, page, 0, 1);
-		if (!err && !i)
-			err = add(fd, page - far, apart, l->elsewhere / 2);
-		if (!err && !i)
-			err = add(fd, page + far, apart, l->elsewhere - l->elsewhere / 2);
+		err = listen__to(path, page, 1, i ? 0 : l->elsewhere);
 	}
 	return err;
 }

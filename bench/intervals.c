@@ -2,13 +2,10 @@
 #include "intervals.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-#include "kernel/module/notifier_test.h"
 #include "kernel_info.h"
+#include "listen.h"
 #include "watched.h"
 #include "workload.h"
 
@@ -34,32 +31,12 @@ static const struct {
 
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
-static int add(int fd, unsigned long start, unsigned long stride, unsigned int count)
-{
-	const struct notifier_test_add a = {
-		.start = start,
-		.length = PAGE_BYTES,
-		.stride = stride,
-		.count = count,
-		.kind = NOTIFIER_TEST_ACT,
-	};
-
-	return ioctl(fd, NOTIFIER_TEST_ADD, &a) ? -errno : 0;
-}
-
-/* One half of the others below the page and one above, a page apart. The file stays open. */
 static int subscribe(unsigned char *page, const void *population)
 {
-	const unsigned long far = 1UL << 40, apart = 2 * PAGE_BYTES;
 	const struct population *p = population;
-	unsigned int others = p->intervals - p->overlapping;
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC), err;
 
-	if (fd < 0)
-		return -errno;
-	err = add(fd, (unsigned long)page, 0, p->overlapping);
-	err = err ? err : add(fd, (unsigned long)page - far, apart, others / 2);
-	return err ? err : add(fd, (unsigned long)page + far, apart, others - others / 2);
+	return listen__to(DEVICE, (unsigned long)page, p->overlapping,
+			  p->intervals - p->overlapping);
 }
 
 static int measure(const struct population *p, unsigned int iterations, json_t *rows)
@@ -94,15 +71,11 @@ static int measure(const struct population *p, unsigned int iterations, json_t *
 
 enum status intervals__run(unsigned int iterations, json_t **doc)
 {
-	const struct session_options options = { .scope = SCOPE_PROCESS, .pid = getpid() };
-	struct session *s = NULL;
 	json_t *rows;
 	int err;
 
 	*doc = NULL;
-	/* Whether it may trace at all; and libbpf keeps its words to itself from here on. */
-	err = session__open(&s, &options);
-	session__free(s);
+	err = session__check();
 	if (err)
 		return session__status(err);
 	rows = json_array();

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "competitors.h"
 #include "dmirror.h"
@@ -382,16 +381,12 @@ static int with_worker(struct bout *b, unsigned int device, unsigned int iterati
 enum status overhead__run(unsigned int device, unsigned int iterations, const char *only,
 			  json_t **doc)
 {
-	const struct session_options options = { .scope = SCOPE_PROCESS, .pid = getpid() };
 	struct bout b = {};
 	json_t *migrations = NULL;
-	struct session *s = NULL;
 	int err;
 
 	*doc = NULL;
-	/* Whether it may trace at all; and libbpf keeps its words to itself from here on. */
-	err = session__open(&s, &options);
-	session__free(s);
+	err = session__check();
 	if (err)
 		return session__status(err);
 	b.rows = json_array();

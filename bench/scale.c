@@ -300,16 +300,12 @@ static int measure_population(const struct population *p, unsigned int iteration
 
 enum status scale__run(unsigned int iterations, unsigned int most, json_t **doc)
 {
-	const struct session_options options = { .scope = SCOPE_PROCESS, .pid = getpid() };
-	struct session *s = NULL;
 	char reason[80];
 	json_t *rows;
 	int err;
 
 	*doc = NULL;
-	/* Whether it may trace at all; and libbpf keeps its words to itself from here on. */
-	err = session__open(&s, &options);
-	session__free(s);
+	err = session__check();
 	if (err)
 		return session__status(err);
 	if (!has_devices(&populations[0], reason)) {

@@ -49,7 +49,8 @@ static __always_inline bool window_pop(struct task_state *st, u64 range)
 	return false;
 }
 
-static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64 end, u64 pages, int ret)
+static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64 end, u64 pages,
+					int ret)
 {
 	row->count[NOTIFICATION_CALLS]++;
 	add_pages(&row->count[NOTIFICATION_PAGES], &row->count[NOTIFICATION_WHOLE], pages);

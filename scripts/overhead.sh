@@ -18,8 +18,8 @@
 #
 # Verdicts: `holds`; `fell`, by more than 3 %, so it should be recorded; `missed`, the
 # budget, but no more than before; and those that fail: `grown`, by more than 3 % of what
-# was recorded, and 5 instructions; `exceeded`, a budget that was met; `lost`, a figure that was recorded and
-# is not there; `new`, one that never was. Exit status 1 where one fails.
+# was recorded, and 5 instructions; `exceeded`, a budget that was met; `lost`, a figure that
+# was recorded and is not there; `new`, one that never was. Exit status 1 where one fails.
 #
 # A competitor that is not installed has no figure, and the table says so: bpftrace is
 # there by scripts/setup.sh, perf, trace-cmd and funclatency are in Debian's packages
@@ -59,7 +59,7 @@ figures() {
 		def round($digits): . * pow(10; $digits) | round / pow(10; $digits);
 		def floor_of: (.floor // {}).added // "" | if . == "" then . else round end;
 		def added($name): [.watchers[] | select(.watcher == $name) | .added][0];
-		# The floors are the kernel and none of ours.
+		# The floors are of the kernel, and none of ours.
 		(.watchers[] | select(.kind == "mmuscope" and .added != null)
 			| "\(.watcher)\t\(.added | round(1))\t\(floor_of)"),
 		(added("stat --by cause --sample 64 -- COMMAND") as $with | added("stat -- COMMAND") as $without

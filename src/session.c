@@ -185,6 +185,11 @@ static bool takes_stacks(const struct session *s)
 	return s->options.cause_every || s->options.windows;
 }
 
+int session__check(void)
+{
+	return loader__check();
+}
+
 int session__open(struct session **out, const struct session_options *options)
 {
 	struct session *s;

@@ -68,6 +68,12 @@ struct session_options {
 
 struct session;
 
+/*
+ * Whether this process may trace at all, which session__open() asks as well. From here on
+ * libbpf keeps its words to itself.
+ */
+int session__check(void);
+
 int session__open(struct session **out, const struct session_options *options);
 int session__load(struct session *s);
 
