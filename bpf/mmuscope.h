@@ -234,7 +234,7 @@ enum mmuscope_work {
 	WORK_CALLED,
 };
 
-/* The only interval of an address space, see registry.bpf.h. */
+/* The only interval of an address space, see registry.bpf.h. A cache line. */
 struct mmuscope_lone_interval {
 	__u64 node;		/* its address, 0: none is remembered */
 	__u64 start, last;
@@ -280,7 +280,6 @@ struct mmuscope_owner_path {
 
 struct mmuscope_cpu {
 	struct mmuscope_callback_slot slot;
-	struct mmuscope_lone_interval lone;
 	__u64 total[TOTAL_MAX];
 	__u32 cause_left;	/* notifications until the next is taken, it included */
 	__u32 cause_place;	/* of the one taken, in its block of cause_every */
@@ -289,6 +288,8 @@ struct mmuscope_cpu {
 	struct mmuscope_record_ring ring __attribute__((aligned(64)));
 	/* Last row used, of rows and of callback_rows. */
 	__u32 hint[2][MMUSCOPE_HINTS] __attribute__((aligned(64)));
+	/* By the process's id; the first one where one process is counted. */
+	struct mmuscope_lone_interval lone[MMUSCOPE_HINTS];
 	struct mmuscope_row direct[MMUSCOPE_DIRECT_ROWS];
 	struct mmuscope_callback_row
 		direct_callback[MMUSCOPE_DIRECT_CALLBACKS * MMUSCOPE_DIRECT_ROWS];
@@ -378,6 +379,7 @@ _Static_assert(sizeof(struct mmuscope_row_key) == 24, "row key layout");
 _Static_assert(sizeof(struct mmuscope_row) == 128, "a row is two cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_row) == 512, "callback row: eight cache lines");
 _Static_assert(sizeof(struct mmuscope_callback_slot) == 48, "slot layout");
+_Static_assert(sizeof(struct mmuscope_lone_interval) == 64, "lone interval: a cache line");
 _Static_assert(sizeof(struct mmuscope_record_ring) == 128, "head and tail apart");
 /* Arrays of the kernel that user space maps begin at a page (kernel/bpf/arraymap.c). */
 _Static_assert(sizeof(struct mmuscope_cpu) % 64 == 0, "no cache line shared between CPUs");

@@ -12,9 +12,9 @@
  * callbacks are not seen this way.
  *
  * Most address spaces have one interval, a mirror of all their memory: what does
- * not change of it is remembered for each CPU, and forgotten when any interval is
- * inserted. Its sequence number, which costs 90 instructions to read, is looked at
- * for events that its driver may decline.
+ * not change of it is remembered by each CPU, for as many as it has places, and
+ * forgotten when any interval is inserted. Its sequence number, which costs 90
+ * instructions to read, is looked at for events that its driver may decline.
  */
 #ifndef MMUSCOPE_REGISTRY_BPF_H
 #define MMUSCOPE_REGISTRY_BPF_H
@@ -186,6 +186,12 @@ static __always_inline void walk_push(struct walk *w, u64 node)
 	w->depth++;
 }
 
+/* Where the only interval of a process is remembered, if it is. */
+static __always_inline struct mmuscope_lone_interval *lone_of(struct mmuscope_cpu *c, u32 tgid)
+{
+	return SLOT(c->lone, cfg.scope == SCOPE_PROCESS ? 0 : tgid);
+}
+
 /* Is the interval the only one, and will it be until the next insertion begins? */
 static __always_inline bool is_lone(const struct walk *w)
 {
@@ -201,14 +207,16 @@ static __always_inline bool is_lone(const struct walk *w)
 static __always_inline void remember_lone(struct mmuscope_cpu *c, const struct walk *w,
 					  const struct mmuscope_callback_id *id)
 {
-	c->lone.node = w->e.subscription;
-	c->lone.start = NODE_FIELD(w->node, interval_tree.start);
-	c->lone.last = NODE_FIELD(w->node, interval_tree.last);
-	c->lone.what = id->what;
-	c->lone.declines = id->declines;
-	c->lone.owner = id->owner;
-	c->lone.no_sequence = id->no_sequence;
-	c->lone.epoch = w->epoch;
+	struct mmuscope_lone_interval *lone = lone_of(c, w->process.tgid);
+
+	lone->node = w->e.subscription;
+	lone->start = NODE_FIELD(w->node, interval_tree.start);
+	lone->last = NODE_FIELD(w->node, interval_tree.last);
+	lone->what = id->what;
+	lone->declines = id->declines;
+	lone->owner = id->owner;
+	lone->no_sequence = id->no_sequence;
+	lone->epoch = w->epoch;
 }
 
 /* An interval that overlaps the range. */
@@ -409,29 +417,30 @@ static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process 
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
 	u64 root = (u64)subs->itree.rb_root.rb_node, seq;
 	enum mmuscope_outcome outcome = OUTCOME_PERFORMED;
+	const struct mmuscope_lone_interval *lone = lone_of(c, p->tgid);
 	struct mmuscope_callback_row *row;
 	struct callback_event e;
 	u64 avoidable;
 
-	if (c->lone.node != root || c->lone.epoch != control.registry_epoch || subs->list.first) {
+	if (lone->node != root || lone->epoch != control.registry_epoch || subs->list.first) {
 		walk_all(target ? 0 : p->start, target ? cfg.tgid : p->tgid, (u64)range,
 			 (u64)phase << 32 | event, now);
 		if (took != NO_ROOM)
 			walk_time(took);
 		return 0;
 	}
-	if (!root || start > c->lone.last || end - 1 < c->lone.start)
+	if (!root || start > lone->last || end - 1 < lone->start)
 		return 0;
 	/* The start did not fail, so what the driver never declines it has taken on. */
-	if (may_decline(c->lone.declines, event)) {
+	if (may_decline(lone->declines, event)) {
 		if (bpf_probe_read_kernel(&seq, sizeof(seq),
 					  (void *)root + bpf_core_field_offset(
 						struct mmu_interval_notifier, invalidate_seq))) {
 			total_add(LOST_STATE, 1);
 			return 0;
 		}
-		outcome = outcome_by(seq, subs->invalidate_seq, c->lone.declines,
-				     c->lone.no_sequence, event, mm);
+		outcome = outcome_by(seq, subs->invalidate_seq, lone->declines,
+				     lone->no_sequence, event, mm);
 	}
 	e.range = (u64)range;
 	e.subscription = root;
@@ -440,8 +449,8 @@ static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process 
 	e.time = took == NO_ROOM ? 0 : took;
 	e.ended = now;
 	e.event = event;
-	e.reader = c->lone.owner;
-	row = row_seen(c, p, phase, event, c->lone.what, target);
+	e.reader = lone->owner;
+	row = row_seen(c, p, phase, event, lone->what, target);
 	if (!row)
 		return 0;
 	avoidable = row->avoidable;
@@ -450,12 +459,12 @@ static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process 
 		add_latency(row, took);
 	if (!recorded(RECORD_CALLBACK))
 		return 0;
-	if (recorded(RECORD_NOTIFICATION) && c->lone.what < RECORD_FOLD_IDS)
-		return (u32)(c->lone.what + 1) << 8 |
+	if (recorded(RECORD_NOTIFICATION) && lone->what < RECORD_FOLD_IDS)
+		return (u32)(lone->what + 1) << 8 |
 		       outcome_flags(outcome, row->avoidable != avoidable);
 	record_callback(c, &e, p->start,
 			seen_word(p, &e, phase, outcome, row->avoidable != avoidable),
-			c->lone.what, migration_id(m));
+			lone->what, migration_id(m));
 	return 0;
 }
 
