@@ -6,8 +6,10 @@
  */
 #include "competitors.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -464,7 +466,34 @@ static const struct competitor_kind by_trace_cmd = { start_trace_cmd, stop_trace
 
 /* ---- bcc ---- */
 
-/* What it says stays in its buffer; the kernel tells when its two programs are there. */
+/* The probes that a process holds by descriptors of perf: there is no link to be seen. */
+static unsigned int probes_of(pid_t pid)
+{
+	char folder[64], function[128];
+	unsigned int probes = 0;
+	struct dirent *d;
+	DIR *fds;
+
+	snprintf(folder, sizeof(folder), "/proc/%d/fd", pid);
+	fds = opendir(folder);
+	while (fds && (d = readdir(fds))) {
+		__u32 len = sizeof(function), prog, type;
+		__u64 offset, address;
+
+		if (!bpf_task_fd_query(pid, atoi(d->d_name), 0, function, &len, &prog, &type,
+				       &offset, &address) &&
+		    (type == BPF_FD_TYPE_KPROBE || type == BPF_FD_TYPE_KRETPROBE))
+			probes++;
+	}
+	if (fds)
+		closedir(fds);
+	return probes;
+}
+
+/*
+ * What it says stays in its buffer; the kernel tells when its two programs are there, as
+ * kprobes or as links.
+ */
 static int start_funclatency(struct contest *t)
 {
 	const char *const argv[] = { "funclatency", START, NULL };
@@ -474,7 +503,7 @@ static int start_funclatency(struct contest *t)
 	err = err ? err : spawn(t, argv, -1, -1, -1);
 	for (int ms = 0; ms < PATIENCE_MS && !err; ms += 20) {
 		err = floor__attached(&now);
-		if (err || now.count >= before.count + 2)
+		if (err || now.count >= before.count + 2 || probes_of(t->pid) == 2)
 			return err;
 		if (ended(t))
 			return said(t, -ECHILD);
@@ -592,7 +621,7 @@ const struct competitor competitors[] = {
 	{ .name = "bcc libbpf-tools funclatency", .tool = "bcc", .kind = &by_funclatency,
 	  .tells = "histogram of the notification's latency",
 	  .cannot = "process, event, " NO_CALLBACK,
-	  .gives = GIVES_LESS, .floor = { FLOOR_FENTRY, FLOOR_FEXIT }, .floors = 2 },
+	  .gives = GIVES_LESS, .floor = { FLOOR_KPROBE, FLOOR_KRETPROBE }, .floors = 2 },
 };
 
 const size_t competitor_count = sizeof(competitors) / sizeof(competitors[0]);

@@ -187,8 +187,11 @@ static __always_inline void walk_push(struct walk *w, u64 node)
 }
 
 /* Where the only interval of a process is remembered, if it is. */
-static __always_inline struct mmuscope_lone_interval *lone_of(struct mmuscope_cpu *c, u32 tgid)
+static __always_inline struct mmuscope_lone_interval *lone_of(struct mmuscope_cpu *c, u32 tgid,
+							     const bool target)
 {
+	if (target)
+		return &c->lone[0];
 	return SLOT(c->lone, cfg.scope == SCOPE_PROCESS ? 0 : tgid);
 }
 
@@ -207,7 +210,7 @@ static __always_inline bool is_lone(const struct walk *w)
 static __always_inline void remember_lone(struct mmuscope_cpu *c, const struct walk *w,
 					  const struct mmuscope_callback_id *id)
 {
-	struct mmuscope_lone_interval *lone = lone_of(c, w->process.tgid);
+	struct mmuscope_lone_interval *lone = lone_of(c, w->process.tgid, false);
 
 	lone->node = w->e.subscription;
 	lone->start = NODE_FIELD(w->node, interval_tree.start);
@@ -417,7 +420,7 @@ static __always_inline u32 walk_registry(struct mmuscope_cpu *c, struct process 
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
 	u64 root = (u64)subs->itree.rb_root.rb_node, seq;
 	enum mmuscope_outcome outcome = OUTCOME_PERFORMED;
-	const struct mmuscope_lone_interval *lone = lone_of(c, p->tgid);
+	const struct mmuscope_lone_interval *lone = lone_of(c, p->tgid, target);
 	struct mmuscope_callback_row *row;
 	struct callback_event e;
 	u64 avoidable;
