@@ -99,9 +99,8 @@ static __always_inline struct callback_frame *frame_pop(struct task_state *st, u
  * the CPU that they entered on with no other in between, so the first one takes
  * the CPU's slot, whoever finds it taken goes to the task's storage, and
  * whoever leaves elsewhere looks for its slot. A slot is cleared by its own
- * task only, so none is ever stale. On a preemptible kernel a handler may interrupt
- * another one between looking and taking, which takes a compare-and-swap then; a handler
- * never interrupts itself (__bpf_prog_enter(), 5.12).
+ * task only, so none is ever stale. A handler never interrupts itself
+ * (__bpf_prog_enter(), 5.12).
  *
  * A kretprobe knows no arguments, a callback that met another invalidation needs
  * more than a slot has: both use the storage.
@@ -146,26 +145,16 @@ static __always_inline bool work_watched(void)
 	return control.work_watched && control.work_watched & callback_work_bit;
 }
 
-static __always_inline u64 current_task(void)
-{
-	return cfg.task_storage ? (u64)bpf_get_current_task_btf() : bpf_get_current_task();
-}
-
-static __always_inline bool slot_claim(struct mmuscope_callback_slot *slot, u64 range)
-{
-	if (slot->range)
-		return false;
-	if (cfg.preemptible)
-		return !__sync_val_compare_and_swap(&slot->range, 0, range);
-	slot->range = range;
-	return true;
-}
-
 /* Which kind of subscription a handler is for. */
 enum kind { INTERVAL, NOTIFIER, TWO_PASS };
 
-static __always_inline int slot_fill(struct mmuscope_cpu *c)
+static __always_inline int slot_fill(struct mmuscope_cpu *c, const struct process *p,
+				     const bool target)
 {
+	if (!target && cfg.scope != SCOPE_PROCESS) {
+		c->slot.start = p->start;
+		c->slot.tgid = p->tgid;
+	}
 	/* Last, so that our own work above is not in the latency. */
 	c->slot.entry_ns = bpf_ktime_get_ns();
 	return 0;
@@ -195,10 +184,10 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 	cpu_add(c, TOTAL_CALLBACK_ENTRIES, 1);
 	watched = work_watched();
 	if (watched) {
-		if (may_use_slot(direct) && slot_claim(&c->slot, (u64)range)) {
+		if (may_use_slot(direct) && claim(&c->slot.range, (u64)range)) {
 			c->slot.task = current_task();
 			c->slot.work = WORK_NOT_CALLED;
-			return slot_fill(c);
+			return slot_fill(c, &p, target);
 		}
 	} else {
 		if (kind != NOTIFIER) {
@@ -206,10 +195,10 @@ static __always_inline int callback_enter(struct mmu_interval_notifier *mni,
 			barrier();
 			met = met_another(mni, cur_seq, mm, direct);
 		}
-		if (!met && may_use_slot(direct) && slot_claim(&c->slot, (u64)range)) {
+		if (!met && may_use_slot(direct) && claim(&c->slot.range, (u64)range)) {
 			c->slot.work = WORK_UNWATCHED;
 			c->slot.contended = contended;
-			return slot_fill(c);
+			return slot_fill(c, &p, target);
 		}
 	}
 	f = frame_push(task_state(true), (u64)mni, (u64)range);
@@ -251,6 +240,13 @@ struct entered {
 	u32 contended, work;
 	bool met_another;
 };
+
+static __always_inline void process_of_slot(struct process *p,
+					    const struct mmuscope_callback_slot *slot)
+{
+	p->tgid = cfg.scope == SCOPE_PROCESS ? cfg.tgid : slot->tgid;
+	p->start = cfg.scope == SCOPE_PROCESS ? 0 : slot->start;
+}
 
 /* Takes the slot of this callback. */
 static __always_inline void slot_take(struct mmuscope_cpu *c, struct entered *e)
@@ -436,6 +432,9 @@ static __always_inline int callback_leave(struct mmu_interval_notifier *mni,
 			if (!take_entered(c, &mni, &range, &cur_seq, &finish, &entered, direct))
 				return 0;
 		}
+	} else if (framed(direct) && may_use_slot(direct) && slot_is(&c->slot, (u64)range)) {
+		process_of_slot(&p, &c->slot);
+		slot_take(c, &entered);
 	} else {
 		/* Where the arguments are known, others leave before the search for an entry. */
 		if (direct && !find_process(&p, range->mm))

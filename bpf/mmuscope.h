@@ -200,7 +200,9 @@ struct mmuscope_callback_slot {
 	__u64 task;		/* 0: the driver's work function was not watched */
 	__u32 work;		/* enum mmuscope_work */
 	__u32 contended;	/* control.contended when it entered */
-	__u64 pad[2];
+	__u64 start;		/* the process, as in the row key, but where only one is counted */
+	__u32 tgid;
+	__u32 pad;
 };
 
 /*
@@ -210,6 +212,15 @@ struct mmuscope_callback_slot {
 struct mmuscope_start_slot {
 	__u64 range;
 	__u64 entry_ns;
+};
+
+/*
+ * A window that was opened on this CPU and has not ended yet, where starts and ends are
+ * paired (mmuscope_config.paired); range 0: none. As the slot of a callback.
+ */
+struct mmuscope_window_slot {
+	__u64 range;
+	__u64 task;
 };
 
 /* A CPU's ring of records. Both count slots since loading; they never go back. */
@@ -284,6 +295,7 @@ struct mmuscope_cpu {
 	__u32 cause_left;	/* notifications until the next is taken, it included */
 	__u32 cause_place;	/* of the one taken, in its block of cause_every */
 	struct mmuscope_start_slot started;
+	struct mmuscope_window_slot window;
 	struct mmuscope_record_place record_place;
 	struct mmuscope_record_ring ring __attribute__((aligned(64)));
 	/* Last row used, of rows and of callback_rows. */

@@ -49,6 +49,57 @@ static __always_inline bool window_pop(struct task_state *st, u64 range)
 	return false;
 }
 
+/*
+ * A window that is counted has opened: in the CPU's slot, as callbacks have one
+ * (callbacks.bpf.c), else in the task's storage, which costs two helper calls of some
+ * 80 instructions.
+ */
+static __always_inline void window_begin(struct mmuscope_cpu *c, u64 range)
+{
+	struct task_state *st;
+
+	/* What is in the slot of this range never ended. */
+	if (cfg.slots && (claim(&c->window.range, range) || c->window.range == range)) {
+		c->window.task = current_task();
+		return;
+	}
+	st = task_state(true);
+	if (st)
+		window_push(st, range);
+}
+
+static __always_inline void window_leave_slot(struct mmuscope_cpu *c)
+{
+	/* No task's while nobody has it: see process_exit(). */
+	c->window.task = 0;
+	barrier();
+	c->window.range = 0;
+}
+
+/* The start of a window that has ended was counted, and not on this CPU or not in its slot. */
+static __noinline int window_elsewhere(const struct mmu_notifier_range *range)
+{
+	struct process p;
+
+	if (window_pop(task_state(false), (u64)range))
+		return true;
+	/* Others have no slot to be looked for. */
+	if (!cfg.slots || !find_process(&p, BPF_CORE_READ(range, mm)))
+		return false;
+	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus; cpu++) {
+		u32 key = cpu;
+		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
+
+		if (!c)
+			break;
+		if (c->window.range == (u64)range) {
+			window_leave_slot(c);
+			return true;
+		}
+	}
+	return false;
+}
+
 static __always_inline void count_start(struct mmuscope_row *row, u64 start, u64 end, u64 pages,
 					int ret)
 {
@@ -186,15 +237,10 @@ static __always_inline int start_count(void *ctx, const struct mmu_notifier_rang
 		now = bpf_ktime_get_ns();
 	if (walking == WALK_TIMED)
 		took = start_took(c, (u64)range, now);
-	if (!target && !windows && cfg.paired) {
-		struct task_state *st = task_state(true);
-
-		m = migration_top(st);
-		if (st && !ret)
-			window_push(st, (u64)range);
-	} else if (control.migrations_open) {
+	if (!target && !windows && cfg.paired && !ret)
+		window_begin(c, (u64)range);
+	if (control.migrations_open)
 		m = migration_top(task_state(false));
-	}
 	if (m)
 		phase = m->phase;
 	event = range->event;
@@ -348,11 +394,18 @@ int BPF_PROG(notification_windows_cause, struct mmu_notifier_range *range, int r
 SEC("?fentry/__mmu_notifier_invalidate_range_end")
 int BPF_PROG(notification_end, struct mmu_notifier_range *range)
 {
+	struct mmuscope_cpu *c;
 	struct process p;
 
 	if (cfg.paired) {
-		if (control.generation && window_pop(task_state(false), (u64)range))
-			total_add(TOTAL_ENDS, 1);
+		c = control.generation ? this_cpu() : NULL;
+		if (!c)
+			return 0;
+		if (cfg.slots && c->window.range == (u64)range)
+			window_leave_slot(c);
+		else if (!window_elsewhere(range))
+			return 0;
+		cpu_add(c, TOTAL_ENDS, 1);
 	} else if (control.enabled && find_process(&p, range->mm)) {
 		total_add(TOTAL_ENDS, 1);
 	}

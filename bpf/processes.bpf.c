@@ -62,6 +62,28 @@ int BPF_PROG(process_free, struct task_struct *task)
 	return 0;
 }
 
+/* The windows of the running task in slots of CPUs, which end with it. */
+static __noinline u32 windows_in_slots(void)
+{
+	u64 task = current_task();
+	u32 live = 0;
+
+	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus; cpu++) {
+		u32 key = cpu;
+		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
+
+		if (!c)
+			break;
+		if (c->window.range && c->window.task == task) {
+			c->window.task = 0;
+			barrier();
+			c->window.range = 0;
+			live++;
+		}
+	}
+	return live;
+}
+
 /*
  * do_exit() inside a window (an Oops in a driver) never returns there. What it
  * leaves open is counted, so that the balance of starts and ends stays true.
@@ -76,8 +98,13 @@ int BPF_PROG(process_exit)
 	/* Perhaps its only thread; else its memory is learned anew. */
 	if (id >> 32 == cfg.tgid)
 		control.target_mm = 0;
-	if (!st)
+	if (cfg.paired && cfg.slots)
+		live = windows_in_slots();
+	if (!st) {
+		if (live)
+			total_add(TOTAL_ABANDONED_WINDOWS, live);
 		return 0;
+	}
 	for (u32 i = 0; i < WINDOW_DEPTH; i++)
 		if (i < st->windows && st->window[i].generation == control.generation)
 			live++;

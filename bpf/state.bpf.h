@@ -249,6 +249,22 @@ static __always_inline void cpu_add(struct mmuscope_cpu *c, enum mmuscope_total 
 	__sync_fetch_and_add(&c->total[t], n);
 }
 
+/* ---- a CPU's slots ---- */
+
+/*
+ * Takes what is 0 where it is free. On a preemptible kernel a handler may interrupt
+ * another one between looking and taking, which takes a compare-and-swap then.
+ */
+static __always_inline bool claim(u64 *slot, u64 range)
+{
+	if (*slot)
+		return false;
+	if (cfg.preemptible)
+		return !__sync_val_compare_and_swap(slot, 0, range);
+	*slot = range;
+	return true;
+}
+
 /* ---- tasks ---- */
 
 static __always_inline struct task_state *task_state(bool create)
@@ -271,6 +287,11 @@ static __always_inline struct task_state *task_state(bool create)
 	if (!st && create)
 		total_add(LOST_STATE, 1);
 	return st;
+}
+
+static __always_inline u64 current_task(void)
+{
+	return cfg.task_storage ? (u64)bpf_get_current_task_btf() : bpf_get_current_task();
 }
 
 /* The innermost open migration of the running task, or NULL. */
@@ -411,7 +432,7 @@ static __always_inline bool find_process_slow(struct process *p, struct mm_struc
 		if (current_is_owner(cur->mm, cur->flags, mm)) {
 			if (bpf_core_field_exists(mm->owner)) {
 				owner = cur->mm->owner;
-				if (owner && owner->tgid != cur->tgid)
+				if (owner && owner != cur && owner->tgid != cur->tgid)
 					cur = owner;
 			}
 			p->tgid = cur->tgid;

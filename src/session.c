@@ -868,9 +868,13 @@ void session__enable(struct session *s, bool on)
 	if (on) {
 		/* What entered before the last switch-off must not leave into this count. */
 		for (unsigned int c = 0; c < s->cpus; c++) {
-			((volatile struct mmuscope_cpu *)&s->cpu[c])->slot.range = 0;
-			((volatile struct mmuscope_cpu *)&s->cpu[c])->slot.task = 0;
-			((volatile struct mmuscope_cpu *)&s->cpu[c])->started.range = 0;
+			volatile struct mmuscope_cpu *cpu = &s->cpu[c];
+
+			cpu->slot.range = 0;
+			cpu->slot.task = 0;
+			cpu->started.range = 0;
+			cpu->window.range = 0;
+			cpu->window.task = 0;
 		}
 		control->generation++;
 		control->leaving = 1;
