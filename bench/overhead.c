@@ -15,6 +15,7 @@ struct mode {
 	struct session_options session;
 	enum information gives;
 	bool off;		/* attached, but switched off */
+	bool profiled;		/* by program: what the others are made of is in these */
 };
 
 #define NOTHING "anything: it is there for its cost"
@@ -24,15 +25,18 @@ static const struct mode modes[] = {
 	{ .name = "stat -- COMMAND",
 	  .tells = "process, event, phase, callback, outcome, pages, latency",
 	  .cannot = "each one by itself", .gives = GIVES_LATENCY,
+	  .profiled = true,
 	  .session = { .scope = SCOPE_PROCESS, .latency = true } },
 	{ .name = "stat --via registry -- COMMAND",
 	  .tells = "as stat -- COMMAND, where a notification has one callback",
 	  .cannot = "each one by itself, latency of one callback among others",
 	  .gives = GIVES_LATENCY,
+	  .profiled = true,
 	  .session = { .scope = SCOPE_PROCESS, .latency = true, .via = PLAN_REGISTRY } },
 	{ .name = "stat --no-latency -- COMMAND",
 	  .tells = "process, event, phase, callback, outcome, pages",
 	  .cannot = "latency, each one by itself", .gives = GIVES_COUNTS,
+	  .profiled = true,
 	  .session = { .scope = SCOPE_PROCESS } },
 	{ .name = "stat --by cause --sample 64 -- COMMAND",
 	  .tells = "as stat -- COMMAND, and the cause of one in 64",
@@ -45,6 +49,7 @@ static const struct mode modes[] = {
 	{ .name = "stat -a",
 	  .tells = "the same for every process",
 	  .cannot = "each one by itself", .gives = GIVES_LATENCY,
+	  .profiled = true,
 	  .session = { .scope = SCOPE_ALL, .latency = true, .running = true } },
 	{ .name = "stat -p OTHER",
 	  .tells = "nothing: this process is outside the filter", .cannot = NOTHING,
@@ -61,6 +66,7 @@ static const struct mode modes[] = {
 	{ .name = "record -- COMMAND",
 	  .tells = "as stat -- COMMAND, and each notification and callback by itself",
 	  .cannot = "stacks (trace --stack does)", .gives = GIVES_RECORDS,
+	  .profiled = true,
 	  .session = { .scope = SCOPE_PROCESS, .latency = true, .records = SESSION_RECORDS } },
 	{ .name = "record --no-latency -- COMMAND",
 	  .tells = "as stat --no-latency, and each notification and callback by itself",
@@ -177,6 +183,7 @@ struct bout {
 	struct watched_cost base;
 	struct floors floors;
 	__u64 events;		/* of all rounds of a measurement */
+	double account;		/* what the kernel's account adds to a run; below 0: not known */
 	json_t *rows;
 };
 
@@ -197,6 +204,7 @@ static json_t *add_row(struct bout *b, const char *name, const char *kind, const
 	json_object_set_new(row, "nearest", json_null());
 	json_object_set_new(row, "to_nearest", json_null());
 	json_object_set_new(row, "seen", json_null());
+	json_object_set_new(row, "programs", json_null());
 	json_array_append_new(b->rows, row);
 	return row;
 }
@@ -242,13 +250,47 @@ static int measure_bare(struct bout *b)
 	return 0;
 }
 
+/* How much of what the kernel's account says of a run is the account: an empty program's. */
+static void measure_account(struct bout *b)
+{
+	struct watched_profile profile = {};
+	struct floor_set set;
+	struct floor *f;
+
+	b->account = -1;
+	set_on_start(&set, &bare[0].kind, 1);
+	if (!floor__attach(&f, &set) && !watched__profile(&b->worker, &profile) &&
+	    profile.count == 1)
+		b->account = profile.program[0].cost / (double)profile.program[0].runs;
+	floor__free(f);
+}
+
+/* Which programs a notification runs, and what each of them costs above an empty one. */
+static json_t *profile_json(const struct bout *b, const struct watched_profile *profile)
+{
+	json_t *programs = json_array();
+
+	for (size_t i = 0; i < profile->count && b->account >= 0; i++) {
+		const struct watched_program *p = &profile->program[i];
+		double runs = (double)p->runs / (double)b->events;
+
+		json_array_append_new(programs,
+				      json_pack("{s:s, s:f, s:f}", "program", p->name, "runs", runs,
+						"cost", p->cost / (double)b->events -
+								runs * b->account));
+	}
+	return programs;
+}
+
 static int measure_mode(struct bout *b, const struct mode *m)
 {
+	struct watched_profile profile = {};
 	bool sees = !m->off && !m->session.pid;
 	struct floor_set programs;
 	const struct watched_trial trial = {
 		.session = &m->session, .off = m->off, .name = m->name, .kinds = 1,
 		.counts.callbacks = b->events, .programs = &programs,
+		.profile = m->profiled ? &profile : NULL,
 	};
 	struct watched_cost cost;
 	json_t *row;
@@ -261,6 +303,8 @@ static int measure_mode(struct bout *b, const struct mode *m)
 	row = add_row(b, m->name, "mmuscope", m->tells, m->cannot, &cost, NULL);
 	json_object_set_new(row, "seen", json_integer(sees ? (json_int_t)b->events : 0));
 	set_floor(b, row, &programs);
+	if (m->profiled)
+		json_object_set_new(row, "programs", profile_json(b, &profile));
 	return 0;
 }
 
@@ -333,6 +377,8 @@ static int measure_ours(struct bout *b, const char *only)
 
 	if (!err && asked(only, "ours"))
 		err = measure_bare(b);
+	if (!err && asked(only, "ours"))
+		measure_account(b);
 	for (size_t i = 0; i < MODES && !err && asked(only, "ours"); i++)
 		err = measure_mode(b, &modes[i]);
 	return err;

@@ -41,32 +41,30 @@ static int add_watcher(struct table *table, const json_t *rows, const json_t *ro
 {
 	bool measured = json_is_number(json_object_get(row, "cost"));
 	const json_t *floor = json_object_get(row, "floor");
-	char text[8][TEXT];
+	char text[7][TEXT];
 	size_t nearest = number_of(rows, string(row, "nearest"));
-	const char *cells[9] = { text[0], string(row, "watcher"), "n/o", "n/o" };
+	const char *cells[8] = { text[0], string(row, "watcher"), "n/o" };
 
 	snprintf(text[0], TEXT, "%zu", at);
 	if (measured) {
-		cells[2] = number(row, "cost", "%.0f", text[1]);
-		cells[3] = number(row, "added", "%.0f", text[2]);
-		cells[4] = number(row, "others", "%.0f", text[3]);
-		cells[5] = number(floor, "added", "%.0f", text[4]);
-		cells[6] = number(row, "to_floor", "%.2f", text[5]);
-		cells[8] = number(row, "to_nearest", "%.2f", text[7]);
+		cells[2] = number(row, "added", "%.0f", text[1]);
+		cells[3] = number(row, "others", "%.0f", text[2]);
+		cells[4] = number(floor, "added", "%.0f", text[3]);
+		cells[5] = number(row, "to_floor", "%.2f", text[4]);
+		cells[7] = number(row, "to_nearest", "%.2f", text[6]);
 	}
-	snprintf(text[6], TEXT, "%zu", nearest);
-	cells[7] = nearest ? text[6] : NULL;
+	snprintf(text[5], TEXT, "%zu", nearest);
+	cells[6] = nearest ? text[5] : NULL;
 	return table__add_row(table, cells);
 }
 
 static int print_watchers(const json_t *rows, FILE *out)
 {
 	static const struct table_column columns[] = {
-		{ "#", true },	   { "WATCHER", false }, { "COST", true },
-		{ "ADDED", true }, { "OTHERS", true },	 { "FLOOR", true },
-		{ "RATIO", true }, { "NEAREST", true },	 { "RATIO", true },
+		{ "#", true },	   { "WATCHER", false }, { "ADDED", true },   { "OTHERS", true },
+		{ "FLOOR", true }, { "RATIO", true },	 { "NEAREST", true }, { "RATIO", true },
 	};
-	struct table *table = table__new(columns, 9);
+	struct table *table = table__new(columns, 8);
 	int err = table ? 0 : -ENOMEM;
 	json_t *row;
 	size_t i;
@@ -76,6 +74,25 @@ static int print_watchers(const json_t *rows, FILE *out)
 	err = err ? err : table__print(table, out);
 	table__free(table);
 	return err;
+}
+
+/* "target_fexit 215, target_start 120": what each costs above an empty one. */
+static void print_programs(const json_t *programs, FILE *out)
+{
+	json_t *p;
+	size_t i;
+
+	json_array_foreach(programs, i, p) {
+		double runs = json_real_value(json_object_get(p, "runs"));
+
+		/* Not those of others' work meanwhile. */
+		if (runs < 0.01)
+			continue;
+		fprintf(out, "%s%s %.0f", i ? ", " : "    above the floor: ", string(p, "program"),
+			json_real_value(json_object_get(p, "cost")));
+	}
+	if (json_array_size(programs))
+		fputc('\n', out);
 }
 
 /* What one learns, and does not; or why there is no figure. */
@@ -96,6 +113,7 @@ static void print_what(const json_t *rows, json_int_t events, FILE *out)
 		fprintf(out, "%3zu tells: %s\n", i + 1, string(row, "tells"));
 		if (strncmp(string(row, "tells"), "nothing", 7))
 			fprintf(out, "    not: %s\n", string(row, "cannot_show"));
+		print_programs(json_object_get(row, "programs"), out);
 		if (!strcmp(string(row, "kind"), "competitor") &&
 		    json_integer_value(seen) != events)
 			fprintf(out, "    has %jd of %jd\n", (intmax_t)json_integer_value(seen),
@@ -161,10 +179,12 @@ enum status overhead__print(const json_t *doc, FILE *out)
 	const json_t *migrations = json_object_get(doc, "migrations"), *version;
 	const char *unit = strcmp(string(doc, "clock"), "guest-insn") ? "ns" : "guest instructions";
 	const char *tool;
+	char cost[TEXT];
 	int err;
 
-	fprintf(out, "One notification with one callback, in %s, on %s\n", unit,
-		string(json_object_get(doc, "kernel"), "release"));
+	fprintf(out, "Added to a notification with one callback, on %s,\nwhich costs %s %s unwatched\n",
+		string(json_object_get(doc, "kernel"), "release"),
+		number(json_array_get(rows, 0), "cost", "%.0f", cost), unit);
 	err = print_watchers(rows, out);
 	fputc('\n', out);
 	print_what(rows, json_integer_value(json_object_get(doc, "iterations")), out);

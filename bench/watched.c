@@ -201,24 +201,62 @@ static int check(struct session *s, const struct session_options *options, const
 	return err;
 }
 
-/* By the kernel's account, of all programs. */
-static double time_in_programs(void)
+/* ---- the kernel's account ---- */
+
+#define PROGRAMS 512	/* in the kernel, that are looked at */
+
+struct account {
+	size_t count;
+	struct {
+		__u32 id;
+		char name[16];
+		__u64 runs, ns;
+	} program[PROGRAMS];
+};
+
+/* Of all programs. */
+static void read_account(struct account *a)
 {
-	__u64 sum = 0;
 	__u32 id = 0;
 
-	while (!bpf_prog_get_next_id(id, &id)) {
+	a->count = 0;
+	while (a->count < PROGRAMS && !bpf_prog_get_next_id(id, &id)) {
 		struct bpf_prog_info info = {};
 		__u32 size = sizeof(info);
 		int fd = bpf_prog_get_fd_by_id(id);
 
 		if (fd < 0)
 			continue; /* it has gone meanwhile */
-		if (!bpf_obj_get_info_by_fd(fd, &info, &size))
-			sum += info.run_time_ns;
+		if (!bpf_obj_get_info_by_fd(fd, &info, &size)) {
+			a->program[a->count].id = id;
+			a->program[a->count].runs = info.run_cnt;
+			a->program[a->count].ns = info.run_time_ns;
+			memcpy(a->program[a->count++].name, info.name, sizeof(info.name));
+		}
 		close(fd);
 	}
-	return (double)sum;
+}
+
+static double time_in_programs(void)
+{
+	struct account now;
+	double sum = 0;
+
+	read_account(&now);
+	for (size_t i = 0; i < now.count; i++)
+		sum += (double)now.program[i].ns;
+	return sum;
+}
+
+/* Begins it; its descriptor, or -errno after one sentence. */
+static int keep_account(void)
+{
+	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+
+	if (fd < 0)
+		msg("the kernel gives no account of BPF programs: %s; it does since Linux 5.8.",
+		    strerror(-fd));
+	return fd;
 }
 
 /*
@@ -229,14 +267,11 @@ static double time_in_programs(void)
 
 static int measure_programs(const struct watched *w, unsigned char kind, double *in_programs)
 {
-	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME), err = 0;
+	int fd = keep_account(), err = 0;
 	struct watched_cost cost;
 
-	if (fd < 0) {
-		msg("the kernel gives no account of BPF programs: %s; it does since Linux 5.8.",
-		    strerror(-fd));
+	if (fd < 0)
 		return fd;
-	}
 	for (int i = 0; i < ACCOUNTS && !err; i++) {
 		double before = time_in_programs(), more;
 
@@ -246,6 +281,56 @@ static int measure_programs(const struct watched *w, unsigned char kind, double 
 			*in_programs = more;
 	}
 	close(fd);
+	return err;
+}
+
+static int by_cost(const void *a, const void *b)
+{
+	double x = ((const struct watched_program *)a)->cost;
+	double y = ((const struct watched_program *)b)->cost;
+
+	return (x < y) - (x > y);
+}
+
+/* The programs of `now` that have run since `before`; both are in the order of ids. */
+static void account_of(struct watched_profile *profile, const struct account *before,
+		       const struct account *now)
+{
+	for (size_t i = 0, j = 0; i < now->count && profile->count < WATCHED_PROGRAMS; i++) {
+		__u64 runs = now->program[i].runs, ns = now->program[i].ns;
+		struct watched_program *p = &profile->program[profile->count];
+
+		while (j < before->count && before->program[j].id < now->program[i].id)
+			j++;
+		if (j < before->count && before->program[j].id == now->program[i].id) {
+			runs -= before->program[j].runs;
+			ns -= before->program[j].ns;
+		}
+		if (!runs)
+			continue;
+		memcpy(p->name, now->program[i].name, sizeof(p->name));
+		p->runs = runs;
+		p->cost = (double)ns;
+		profile->count++;
+	}
+	qsort(profile->program, profile->count, sizeof(*profile->program), by_cost);
+}
+
+int watched__profile(const struct watched *w, struct watched_profile *profile)
+{
+	struct account before, now;
+	struct watched_cost cost;
+	int fd = keep_account(), err;
+
+	profile->count = 0;
+	if (fd < 0)
+		return fd;
+	read_account(&before);
+	err = watched__measure(w, 0, &cost);
+	read_account(&now);
+	close(fd);
+	if (!err)
+		account_of(profile, &before, &now);
 	return err;
 }
 
@@ -259,6 +344,8 @@ static int measure_kinds(const struct watched *w, const struct watched_trial *t,
 		if (!err && t->in_programs)
 			err = measure_programs(w, kind, &t->in_programs[kind]);
 	}
+	if (!err && t->profile)
+		err = watched__profile(w, t->profile);
 	return err;
 }
 
@@ -266,7 +353,7 @@ int watched__measure_with(const struct watched *w, const struct watched_trial *t
 			  struct watched_cost *cost)
 {
 	struct session_options options = *t->session;
-	unsigned int times = t->in_programs ? 1 + ACCOUNTS : 1;
+	unsigned int times = 1 + (t->in_programs ? ACCOUNTS : 0) + (t->profile ? 1 : 0);
 	struct watched_counts counts = { t->counts.callbacks * times,
 					 t->counts.migrations * times };
 	struct floor_set before, *programs = t->programs;

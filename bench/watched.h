@@ -59,6 +59,23 @@ struct watched_counts {
 	__u64 callbacks, migrations;
 };
 
+/* By the kernel's account (BPF_STATS_RUN_TIME) of all iterations of a measurement. */
+#define WATCHED_PROGRAMS 16
+struct watched_profile {
+	size_t count;
+	struct watched_program {
+		char name[16];
+		__u64 runs;
+		double cost;	/* of all runs, with what keeping the account costs */
+	} program[WATCHED_PROGRAMS]; /* those that ran, the dearest first */
+};
+
+/*
+ * Measures once more, with the account, which is part of the cost then. 0 or -errno after
+ * one sentence.
+ */
+int watched__profile(const struct watched *w, struct watched_profile *profile);
+
 /* A measurement under a session. */
 struct watched_trial {
 	const struct session_options *session;	/* with a pid of its own: it counts that one */
@@ -67,6 +84,7 @@ struct watched_trial {
 	struct watched_counts counts;
 	unsigned char kinds;	/* of iterations, each measured */
 	struct floor_set *programs; /* where it had attached some; NULL: not asked for */
+	struct watched_profile *profile; /* of the first kind; NULL: not asked for */
 	double *in_programs;	/* of each kind: instructions of an iteration that are in BPF
 				 * programs, by the kernel's account; NULL: not asked for */
 };

@@ -138,7 +138,8 @@ def overhead: fields("overhead"; {schema: "text", tool: "object", kernel: "objec
 	(.watchers[] | fields("watchers[]"; {watcher: "text", kind: "text", tells: "text",
 			cannot_show: "text", cost: "real?", added: "real?", others: "real?",
 			reason: "text?", floor: "object?", to_floor: "real?", nearest: "text?",
-			to_nearest: "real?", seen: "int?"}),
+			to_nearest: "real?", seen: "int?", programs: "array?"}),
+		(.programs[]? | fields("programs[]"; {program: "text", runs: "real", cost: "real"})),
 		(select((.cost == null) != (.reason != null)) | "\(.watcher) is null without a reason"),
 		(.floor | floor_of("watchers[].floor"))),
 	(.migrations | select(. != null)
