@@ -178,16 +178,16 @@ static __always_inline u64 start_took(struct mmuscope_cpu *c, u64 range, u64 now
 
 /* `word`: the row's key word, and the record's flags in its last byte; `fold`: walk_registry(). */
 static __always_inline void record_notification(struct mmuscope_cpu *c,
-						const struct mmu_notifier_range *range, u64 now,
-						u64 start, u64 word, u32 fold, u32 migration)
+						const struct mmu_notifier_range *range, u64 from,
+						u64 to, u32 event, u64 now, u64 start, u64 word,
+						u32 fold, u32 migration)
 {
 	u64 took = start_took(c, (u64)range, now), position;
 	struct mmuscope_record *r;
-	u32 event = range->event;
 	const struct recorded_range v = {
 		.ns = now,
-		.from = range->start,
-		.to = range->end,
+		.from = from,
+		.to = to,
 		.what = event >= MMU_NOTIFY_MIGRATE ? range_owner(range) : 0,
 		.took = (took == NO_ROOM ? 0 : took) | (u64)(fold >> 8) << RECORD_FOLD_SHIFT,
 		.start = start,
@@ -269,7 +269,7 @@ static __always_inline int start_count(void *ctx, const struct mmu_notifier_rang
 		fold = walk_registry(c, &p, range, mm, start, end, event, pages, phase, m, now,
 				     took, target);
 	if (row && recorded(RECORD_NOTIFICATION))
-		record_notification(c, range, now, p.start,
+		record_notification(c, range, start, end, event, now, p.start,
 				    key_word(&p, ROW_NOTIFICATION, event, phase,
 					     ret ? RECORD_FAILED : 0),
 				    fold, migration_id(m));
