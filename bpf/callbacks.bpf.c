@@ -222,15 +222,11 @@ static __always_inline bool slot_is(const struct mmuscope_callback_slot *slot, u
 /* Another CPU's slot with our frame, after the task moved. Returns its CPU, or cfg.cpus. */
 static __noinline u32 find_slot(u64 range)
 {
-	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus; cpu++) {
-		u32 key = cpu;
-		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
+	struct mmuscope_cpu *c;
 
-		if (!c)
-			break;
+	for_each_cpu(cpu, c)
 		if (slot_is(&c->slot, range))
 			return cpu;
-	}
 	return cfg.cpus;
 }
 
@@ -683,17 +679,15 @@ int BPF_KRETPROBE(notifier_kretprobe, int ret)
 static __noinline int mark_worked_slow(u64 task)
 {
 	struct task_state *st = task_state(false);
+	struct mmuscope_cpu *c;
 
 	if (st && st->callbacks) {
 		SLOT(st->callback, st->callbacks - 1)->work = WORK_CALLED;
 		return 0;
 	}
-	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus && cfg.slots; cpu++) {
-		u32 key = cpu;
-		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
-
-		if (!c)
-			break;
+	if (!cfg.slots)
+		return 0;
+	for_each_cpu(cpu, c) {
 		if (c->slot.range && c->slot.task == task) {
 			c->slot.work = WORK_CALLED;
 			break;

@@ -68,17 +68,10 @@ static __always_inline void window_begin(struct mmuscope_cpu *c, u64 range)
 		window_push(st, range);
 }
 
-static __always_inline void window_leave_slot(struct mmuscope_cpu *c)
-{
-	/* No task's while nobody has it: see process_exit(). */
-	c->window.task = 0;
-	barrier();
-	c->window.range = 0;
-}
-
 /* The start of a window that has ended was counted, and not on this CPU or not in its slot. */
 static __noinline int window_elsewhere(const struct mmu_notifier_range *range)
 {
+	struct mmuscope_cpu *c;
 	struct process p;
 
 	if (window_pop(task_state(false), (u64)range))
@@ -86,12 +79,7 @@ static __noinline int window_elsewhere(const struct mmu_notifier_range *range)
 	/* Others have no slot to be looked for. */
 	if (!cfg.slots || !find_process(&p, BPF_CORE_READ(range, mm)))
 		return false;
-	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus; cpu++) {
-		u32 key = cpu;
-		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
-
-		if (!c)
-			break;
+	for_each_cpu(cpu, c) {
 		if (c->window.range == (u64)range) {
 			window_leave_slot(c);
 			return true;
@@ -138,18 +126,16 @@ static __always_inline int start_entered(struct mmuscope_cpu *c, u64 range)
 static __noinline u64 started_elsewhere(u64 range)
 {
 	struct task_state *st = task_state(false);
+	struct mmuscope_cpu *c;
 	u64 ns;
 
 	if (st && st->started_range == range) {
 		st->started_range = 0;
 		return st->started_ns;
 	}
-	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus && cfg.slots; cpu++) {
-		u32 key = cpu;
-		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
-
-		if (!c)
-			break;
+	if (!cfg.slots)
+		return 0;
+	for_each_cpu(cpu, c) {
 		if (c->started.range == range) {
 			ns = c->started.entry_ns;
 			c->started.range = 0;

@@ -66,18 +66,12 @@ int BPF_PROG(process_free, struct task_struct *task)
 static __noinline u32 windows_in_slots(void)
 {
 	u64 task = current_task();
+	struct mmuscope_cpu *c;
 	u32 live = 0;
 
-	for (u32 cpu = 0; cpu < 1024 && cpu < cfg.cpus; cpu++) {
-		u32 key = cpu;
-		struct mmuscope_cpu *c = bpf_map_lookup_elem(&cpus, &key);
-
-		if (!c)
-			break;
+	for_each_cpu(cpu, c) {
 		if (c->window.range && c->window.task == task) {
-			c->window.task = 0;
-			barrier();
-			c->window.range = 0;
+			window_leave_slot(c);
 			live++;
 		}
 	}

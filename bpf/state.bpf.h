@@ -251,6 +251,14 @@ static __always_inline void cpu_add(struct mmuscope_cpu *c, enum mmuscope_total 
 
 /* ---- a CPU's slots ---- */
 
+static __always_inline struct mmuscope_cpu *cpu_of(u32 cpu)
+{
+	return cpu < cfg.cpus ? bpf_map_lookup_elem(&cpus, &cpu) : NULL;
+}
+
+/* For who left a slot on a CPU where it no longer is. */
+#define for_each_cpu(cpu, c) for (u32 cpu = 0; cpu < 1024 && ((c) = cpu_of(cpu)); (cpu)++)
+
 /*
  * Takes what is 0 where it is free. On a preemptible kernel a handler may interrupt
  * another one between looking and taking, which takes a compare-and-swap then.
@@ -263,6 +271,14 @@ static __always_inline bool claim(u64 *slot, u64 range)
 		return !__sync_val_compare_and_swap(slot, 0, range);
 	*slot = range;
 	return true;
+}
+
+static __always_inline void window_leave_slot(struct mmuscope_cpu *c)
+{
+	/* No task's while nobody has it: see process_exit(). */
+	c->window.task = 0;
+	barrier();
+	c->window.range = 0;
 }
 
 /* ---- tasks ---- */
