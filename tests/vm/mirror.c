@@ -18,7 +18,8 @@
  *	send-raw:E,S,T	the same from address S to T
  *	leave:E		of the range, without an end
  *	stay:US		the windows of those that follow stay open so long
- *	ledger		writes what the intervals did
+ *	hop		the task that sends is on another CPU when its window ends, from here on
+ *	ledger		writes what the intervals did; with hop, how often that was so
  *	read migrate tosys [:N]	ioctl for the range or its first N pages
  *	snapshot
  *	write touch	the CPU writes or reads a byte of each page
@@ -43,6 +44,7 @@
 #include <linux/mempolicy.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -89,7 +91,15 @@ struct state {
 	size_t pages;
 	int device, notifier;
 	uint64_t stay_us;
+	unsigned int hops;
 };
+
+/* What `hop` shares with its thread: who is about to send, from which CPU. */
+static struct {
+	atomic_uint turn;
+	pid_t task;
+	int cpu;
+} hopping;
 
 /* Threads begin when all are there and never end, so that they and their stacks
  * cause no notification of their own. */
@@ -268,6 +278,49 @@ static void add_intervals(struct state *s, const char *op, const char *value)
 		die("%s", op);
 }
 
+static void bind_to(pid_t task, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(task, sizeof(set), &set))
+		die("hop");
+}
+
+/* In the middle of each window, so that whoever sends wakes up on the other CPU. */
+static void *hop(void *p)
+{
+	const struct state *s = p;
+	unsigned int seen = 0;
+
+	bind_to(0, 0);
+	for (;;) {
+		while (atomic_load(&hopping.turn) == seen)
+			usleep(100);
+		seen++;
+		usleep((useconds_t)s->stay_us / 4);
+		bind_to(hopping.task, !hopping.cpu);
+	}
+	return NULL;
+}
+
+static void start_hopping(struct state *s)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, hop, s))
+		die("hop");
+	hopping.task = (pid_t)syscall(SYS_gettid);
+}
+
+static void begin_hop(void)
+{
+	hopping.cpu = sched_getcpu();
+	bind_to(0, hopping.cpu);
+	atomic_fetch_add(&hopping.turn, 1);
+}
+
 static void send_notification(struct state *s, const char *op, const char *value)
 {
 	uint64_t n[3] = { 0, 0, s->pages };
@@ -283,8 +336,11 @@ static void send_notification(struct state *s, const char *op, const char *value
 	}
 	if (!strcmp(op, "leave"))
 		notify.flags = NOTIFIER_TEST_NO_END;
+	if (hopping.task)
+		begin_hop();
 	if (ioctl(s->notifier, NOTIFIER_TEST_NOTIFY, &notify))
 		die("%s", op);
+	s->hops += hopping.task && sched_getcpu() != hopping.cpu;
 }
 
 static void write_ledger(struct state *s)
@@ -294,6 +350,8 @@ static void write_ledger(struct state *s)
 	if (ioctl(s->notifier, NOTIFIER_TEST_LEDGER, &l))
 		die("ledger");
 	dprintf(1, "acted %lu declined %lu\n", (unsigned long)l.acted, (unsigned long)l.declined);
+	if (hopping.task)
+		dprintf(1, "hops %u\n", s->hops);
 }
 
 static bool notifier(struct state *s, const char *op, const char *value)
@@ -308,6 +366,8 @@ static bool notifier(struct state *s, const char *op, const char *value)
 		send_notification(s, op, value);
 	else if (!strcmp(op, "stay"))
 		s->stay_us = strtoul(value, NULL, 10);
+	else if (!strcmp(op, "hop"))
+		start_hopping(s);
 	else if (!strcmp(op, "ledger"))
 		write_ledger(s);
 	else

@@ -10,6 +10,7 @@ set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 program scale
+program mirror
 # Of each process; threads of one process make processors wait for each other at each.
 N=997 T=97
 crowd=1000
@@ -48,6 +49,33 @@ lines() { # PID COUNT...
 	local pid
 	while read -r pid; do echo "$pid $1 $1 $1"; done | sort
 }
+
+# Windows that end on another CPU than they began on: each end finds its start.
+guest patched --cpus 2 << 'END'
+notifier_test
+/root/mirror map:1 write notifier act:1 hop stay:4000 say:ready wait:/tmp/go loop:97 send:1 end \
+	ledger say:done wait:/tmp/end > hop.said & pid=$!
+wait_for grep -q ready hop.said
+mmuscope stat -a -j -o hop-all.json 2> hop-all.stderr & all=$!
+mmuscope stat -p $pid -j -o hop-one.json 2> hop-one.stderr & one=$!
+counting $all; counting $one
+touch /tmp/go
+wait_for grep -q done hop.said
+stop hop-all:$all hop-one:$one
+touch /tmp/end
+wait $pid
+END
+dir=$tmp/patched
+hops=$(sed -n 's/^hops //p' "$dir/hop.said")
+ok "windows end elsewhere: $hops of 97" test "${hops:-0}" -gt 48
+for scope in all one; do
+	is "windows that end elsewhere, $scope: status, nothing said" \
+		"$(cat "$dir/hop-$scope".{status,stderr})" 0
+	is "windows that end elsewhere, $scope: counts" "$(counts "$dir/hop-$scope.json" | cut -d' ' -f2-)" "97 97 97"
+	json "windows that end elsewhere, $scope: each end is paired" "$dir/hop-$scope.json" \
+		'.invariants[] | select(.name == "starts = ends + failed starts") | .holds
+			and (.detail | test("^(?<n>[0-9]+) = \\k<n> \\+ 0, and 0 abandoned by a dying task$"))'
+done
 
 for cpus in 1 2 4 8; do
 	all=$((cpus * T)) at="$cpus processors"
