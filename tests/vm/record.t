@@ -8,6 +8,9 @@ set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 program mirror
+# The driver of 5.10 brings nothing back at a request, only at a CPU fault, a page at a time.
+P=23 back=tosys
+[ "$LINE" != 5.10 ] || P=1 back=touch
 mmuscope=$ROOT/build/mmuscope
 out_of() { cat "$tmp/patched/$1"; }
 exits() { # NAME EXPECTED
@@ -51,9 +54,12 @@ whole() {
 	reported "$1" 0
 	json "$1: compared with the counters, and every invariant holds" "$tmp/$1.json" '
 		.recording.complete and .recording.compared and .recording.orphans == 0 and .recording.removed == 0
-		and all(.recording.lost[]; . == 0) and (.invariants | length >= 9 and all(.[]; .holds))
+		and all(.recording.lost[]; . == 0) and all(.invariants[]; .holds)
 		and any(.invariants[]; .name == "each row is as it was counted")
-		and any(.invariants[]; .name == "asked = migrated + reasons")'
+		# Closing the device is a migration, but on 5.10.
+		and (.recording.kept.migrations > 0) as $migrations
+		| (.invariants | length) >= (if $migrations then 9 else 8 end)
+		and any(.invariants[]; .name == "asked = migrated + reasons") == $migrations'
 }
 
 # accounts DIR: of all migrations: how many; whose phases are not the whole time; with a
@@ -105,7 +111,9 @@ parents() {
 }
 
 # --- one run, recorded in four ways and counted
-guest patched << 'END'
+guest patched << END
+P=$P back=$back
+$(cat << 'IN'
 cp /root/mirror mirror
 trap "rm -f mirror full-disk/fill" EXIT
 done_said() { wait_for grep -q done said; }
@@ -122,7 +130,7 @@ stop() { # NAME
 	kill -INT $pid
 	wait $pid && echo 0 > $1.status || echo $? > $1.status
 }
-./mirror map:23 write open:0 say:ready wait:/tmp/go loop:997 migrate tosys end say:done wait:/tmp/end > said & mirror=$!
+./mirror map:$P write open:0 say:ready wait:/tmp/go loop:997 migrate $back end say:done wait:/tmp/end > said & mirror=$!
 wait_for grep -q ready said
 started stat mmuscope stat -p $mirror -j -o stat.json
 started plain mmuscope record -p $mirror -o plain
@@ -160,8 +168,10 @@ status full mmuscope record -o full-disk/full -- ./mirror map:1 write open:0 loo
 cp -r full-disk/full full
 umount full-disk
 status again mmuscope record -o fast -- true
+IN
+)
 END
-n=$((997 * 23))
+n=$((997 * P))
 expected=$(sorted << END
 callback MIGRATE setup delivered 1994 performed 0 skipped 1994 pages $((2 * n)) acted 0
 migration to_device calls 997 pages $n collected $n migrated $n excess 0
@@ -184,8 +194,8 @@ done
 json "no latency: null, with a reason" "$tmp/counts.json" 'all(.callbacks[]; .latency_ns == null)
 	and any(.unobservable[]; .metric == "callbacks.latency_ns")'
 json "latency: of every callback" "$tmp/plain.json" '.callbacks | all(.[]; .latency_ns.count == .delivered)'
-json "ping-pong: 23 pages, there and back 997 times" "$tmp/plain.json" \
-	'.ping_pong | .pages == 23 and .trips == 23 * 997 and .unknown == 0'
+json "ping-pong: $P pages, there and back 997 times" "$tmp/plain.json" \
+	'.ping_pong | .pages == $p and .trips == $p * 997 and .unknown == 0' --argjson p $P
 
 # --- the highest rate
 exits fast 0
@@ -219,7 +229,8 @@ ok "size: the records stay in it" test "$(out_of size.records)" -le 524288
 comment <<< "--size 512K: $(out_of size.records) bytes of records, $(out_of size.bytes) in all"
 reported size 3 '^mmuscope report: the report is incomplete: nothing was removed: [0-9]+ of the oldest records made room for others'
 json "size: kept + removed = all" "$tmp/size.json" '.recording | .removed > 0 and .complete and (.compared | not)
-	and .removed + (.kept | add) == 19997 * 2 + 4 and all(.lost[]; . == 0)'
+	and .removed + (.kept | add) == 19997 * 2 + 3 + $evictions and all(.lost[]; . == 0)' \
+	--argjson evictions $EVICTIONS
 like "size: and it is said" "$(out_of size.stderr)" \
 	" s, of which the oldest $(jq .recording.removed "$tmp/size.json") were dropped \(--size\); "
 
