@@ -140,10 +140,9 @@ static int print_interval(struct stat_run *r, bool stopped)
 
 	/* At the end they have been read already. */
 	err = err || stopped ? err : read_windows(r, false);
-	err = err ? err : snapshot__copy(&delta, &now);
+	err = err ? err : snapshot__difference(&delta, &now, &r->last);
 	if (err)
 		return err;
-	snapshot__subtract(&delta, &r->last);
 	snapshot__clear(&r->last);
 	r->last = now;
 	report = make_report(r, &delta, true, at - r->last_at);
