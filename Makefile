@@ -22,7 +22,9 @@ Q := @
 say = @printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$(2))';
 endif
 
-LIBS	:= libbpf libelf zlib libdeflate jansson smartcols gsl libmd babeltrace2
+LIBS	:= libbpf libelf zlib libdeflate jansson gsl libmd babeltrace2
+# A reference of the unit tests only, see tests/unit/test_table.c.
+UNIT_LIBS := smartcols
 WARN	:= -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Werror
 # gcc has it, clang before 19 does not.
 signedness = $(shell $(1) -Werror -Wformat-signedness -E -x c /dev/null >/dev/null 2>&1 && \
@@ -50,6 +52,8 @@ PLAIN	:= $(filter-out src/main.c src/capture.c src/session.c src/callbacks.c src
 UNIT	:= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT_CCS := gcc clang
+UNIT_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(UNIT_LIBS))
+UNIT_LDLIBS := $(shell $(PKG_CONFIG) --libs $(UNIT_LIBS)) -lcmocka
 
 all: $(BUILD)/mmuscope
 
@@ -96,11 +100,11 @@ define unit_rules
 $(BUILD)/unit-$(1)/%.o: %.c Makefile
 	$$(call say,CC($(1)),$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$(1) $$(ALL_CFLAGS) -O1 $(SAN) -MMD -MP -c -o $$@ $$<
+	$$(Q)$(1) $$(ALL_CFLAGS) $$(UNIT_CFLAGS) -O1 $(SAN) -MMD -MP -c -o $$@ $$<
 $(UNIT:%=$(BUILD)/unit-$(1)/%): $(BUILD)/unit-$(1)/%: $(BUILD)/unit-$(1)/tests/unit/%.o \
 		$(PLAIN:%.c=$(BUILD)/unit-$(1)/%.o)
 	$$(call say,LINK,$$@)
-	$$(Q)$(1) $(SAN) -o $$@ $$^ $$(LDLIBS) -lcmocka
+	$$(Q)$(1) $(SAN) -o $$@ $$^ $$(LDLIBS) $$(UNIT_LDLIBS)
 endef
 $(foreach cc,$(UNIT_CCS),$(eval $(call unit_rules,$(cc))))
 

@@ -178,10 +178,9 @@ static int keep_sample(struct bench *b, unsigned int iteration, struct sample *s
 	int err;
 
 	err = session__snapshot(b->session, &now);
-	err = err ? err : snapshot__copy(&delta, &now);
+	err = err ? err : snapshot__difference(&delta, &now, &b->before);
 	if (err)
 		return err;
-	snapshot__subtract(&delta, &b->before);
 	snapshot__clear(&b->before);
 	b->before = now;
 	measured(&delta, value);

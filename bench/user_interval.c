@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What `stat -I` needs of a core: a real one, of processes that are mirrored. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -88,8 +89,14 @@ static void end_crowd(struct crowd *c)
 	close(c->ready[0]);
 }
 
+/* What is measured: rows that all change or do not, as JSON or as tables. */
+struct way {
+	const char *name;
+	bool busy, json;
+};
+
 /* The tool itself, whose output comes to us. */
-static pid_t start_stat(FILE **out)
+static pid_t start_stat(const struct way *way, FILE **out)
 {
 	char interval[16];
 	int ends[2];
@@ -101,7 +108,8 @@ static pid_t start_stat(FILE **out)
 	pid = fork();
 	if (!pid) {
 		dup2(ends[1], STDOUT_FILENO);
-		execl("/proc/self/exe", "mmuscope", "stat", "-I", interval, "-a", "--json", NULL);
+		execl("/proc/self/exe", "mmuscope", "stat", "-I", interval, "-a",
+		      way->json ? "--json" : NULL, NULL);
 		_exit(1);
 	}
 	close(ends[1]);
@@ -110,7 +118,7 @@ static pid_t start_stat(FILE **out)
 }
 
 /* The rows in the next line, which is one interval; -EIO: there is none. */
-static int read_interval(FILE *out)
+static int read_json(FILE *out)
 {
 	static const char *const lists[] = { "notifications", "callbacks" };
 	json_t *doc = json_loadf(out, JSON_DISABLE_EOF_CHECK, NULL);
@@ -120,6 +128,22 @@ static int read_interval(FILE *out)
 		rows += json_array_size(json_object_get(doc, lists[i]));
 	json_decref(doc);
 	return doc ? (int)rows : -EIO;
+}
+
+/* The rows, "name:1234 ...", up to the line that begins the next interval. */
+static int read_tables(FILE *out)
+{
+	char line[512];
+	int rows = 0;
+
+	while (fgets(line, sizeof(line), out)) {
+		char *colon = strchr(line, ':');
+
+		if (!strncmp(line, "--- ", 4))
+			return rows;
+		rows += colon && !memchr(line, ' ', (size_t)(colon - line)) && isdigit(colon[1]);
+	}
+	return -EIO;
 }
 
 static double cpu_of(pid_t pid)
@@ -135,14 +159,15 @@ static double cpu_of(pid_t pid)
 /* Intervals that are not measured, while rows are new, and those that are. */
 enum { SETTLE = 5, MEASURED = 20 };
 
-static int measure(pid_t pid, FILE *out, struct crowd *c, bool busy, json_t **result)
+static int measure(const struct way *way, pid_t pid, FILE *out, struct crowd *c,
+		   json_t **result)
 {
 	int told = 0;
 	double cpu = 0;
 
 	/* With the first one it counts. */
 	for (int i = -1; i < SETTLE + MEASURED; i++) {
-		int rows = read_interval(out);
+		int rows = way->json ? read_json(out) : read_tables(out);
 
 		if (rows < 0)
 			return rows;
@@ -154,7 +179,7 @@ static int measure(pid_t pid, FILE *out, struct crowd *c, bool busy, json_t **re
 			cpu = cpu_of(pid);
 		told += rows;
 		/* Each is in every interval, or in one: when it was counted; others may come. */
-		if (busy && i >= SETTLE && rows < ROWS)
+		if (way->busy && i >= SETTLE && rows < ROWS)
 			return -ENODATA;
 	}
 	if (told < ROWS)
@@ -165,16 +190,17 @@ static int measure(pid_t pid, FILE *out, struct crowd *c, bool busy, json_t **re
 	return 0;
 }
 
-static int run(bool busy, const char *path, json_t **result)
+static int run(const struct way *way, const char *path, json_t *intervals)
 {
+	json_t *result = NULL;
 	struct crowd c = {};
 	FILE *out = NULL;
-	int err = start_crowd(&c, busy, path);
-	pid_t pid = err ? -1 : start_stat(&out);
+	int err = start_crowd(&c, way->busy, path);
+	pid_t pid = err ? -1 : start_stat(way, &out);
 
 	if (!err && (pid < 0 || !out))
 		err = -EIO;
-	err = err ? err : measure(pid, out, &c, busy, result);
+	err = err ? err : measure(way, pid, out, &c, &result);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
@@ -182,23 +208,29 @@ static int run(bool busy, const char *path, json_t **result)
 	if (out)
 		fclose(out);
 	end_crowd(&c);
+	if (!err && json_object_set_new(intervals, way->name, result))
+		err = -ENOMEM;
 	return err;
 }
 
 json_t *user_interval__measure(void)
 {
-	json_t *idle = NULL, *busy = NULL;
+	static const struct way ways[] = {
+		{ "idle", false, true },
+		{ "busy", true, true },
+		{ "busy_table", true, false },
+	};
+	json_t *intervals = json_pack("{s:i}", "interval_ms", INTERVAL_MS);
 	struct dmirror d;
 	int err = dmirror__open(&d, 0);
 
 	if (!err)
 		dmirror__close(&d);
-	err = err ? err : run(false, d.path, &idle);
-	err = err ? err : run(true, d.path, &busy);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && !err; i++)
+		err = run(&ways[i], d.path, intervals);
 	if (!err)
-		return json_pack("{s:i, s:o, s:o}", "interval_ms", INTERVAL_MS, "idle", idle,
-				 "busy", busy);
-	json_decref(idle);
+		return intervals;
+	json_decref(intervals);
 	return json_pack("{s:s}", "reason",
 			 err == -ENODEV	 ? "no test device (test_hmm)" :
 			 err == -ENODATA ? "not every row was counted in every interval" :

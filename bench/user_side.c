@@ -281,8 +281,9 @@ static int print_starts(const json_t *doc, FILE *out)
 static void print_interval(const json_t *interval, const char *unit, FILE *out)
 {
 	static const char *const kinds[][2] = {
-		{ "idle", "nothing is counted" },
-		{ "busy", "every row changes" },
+		{ "idle", "nothing is counted, as JSON" },
+		{ "busy", "every row changes, as JSON" },
+		{ "busy_table", "every row changes, as tables" },
 	};
 	const char *reason = json_string_value(json_object_get(interval, "reason"));
 	char text[32];
@@ -291,7 +292,7 @@ static void print_interval(const json_t *interval, const char *unit, FILE *out)
 		fprintf(out, "stat -I: not measured: %s\n", reason);
 		return;
 	}
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const json_t *o = json_object_get(interval, kinds[i][0]);
 
 		fprintf(out, "stat -I %.0f -a with %.0f rows, %s: %s %s an interval, %.2f %% of a core\n",

@@ -17,7 +17,7 @@ struct bench_options;
 enum status user_side__run(const struct bench_options *o, json_t **doc);
 enum status user_side__print(const json_t *doc, FILE *out);
 
-/* The last of them, {rows, interval_ms, idle, busy}, or {reason} where it cannot be. */
+/* The last of them, {interval_ms, idle, busy, busy_table}, or {reason} where it cannot be. */
 json_t *user_interval__measure(void);
 
 #endif

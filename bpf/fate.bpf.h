@@ -14,7 +14,7 @@
 
 #include "record.bpf.h"
 
-#define FATE_TURNS 1024		/* blocks: 128 Ki pages, 512 MiB */
+#define FATE_TURNS 32		/* of two loops, blocks: 128 Ki pages, 512 MiB */
 #define MIGRATE_PFN_VALID (1UL << 0)	/* as MIGRATE_PFN_MIGRATE */
 
 /* x86: arch/x86/include/asm/pgtable_types.h, pgtable_64.h. */
@@ -186,6 +186,31 @@ static __always_inline void record_pages(const struct fate *f, u32 n)
 	record_commit(c, r, 2, position);
 }
 
+/*
+ * The fates of eight pages from `at` on, or of those that there are. Returns their OR.
+ * This and the next two are global, so that the verifier follows their turns once each.
+ */
+__noinline __weak int fate_eight(u32 slot, u32 at)
+{
+	struct fate *f = bpf_map_lookup_elem(&fates, &slot);
+	u32 found = 0;
+
+	if (!f)
+		return 0;
+	/* Without a branch on the fate, of which the verifier would follow both ways each time. */
+	for (u32 i = 0; i < 8; i++) {
+		u32 fate, page = at + i;
+
+		if (page >= f->left)
+			break;
+		fate = fate_of(slot, page);
+		(*SLOT(f->place, fate))++;
+		*SLOT(f->page, page / 2) |= fate << page % 2 * 4;
+		found |= fate;
+	}
+	return found;
+}
+
 /* The next block. Returns 1 at the end. */
 __noinline __weak int fate_block(u32 slot)
 {
@@ -199,17 +224,8 @@ __noinline __weak int fate_block(u32 slot)
 	    (f->dst && bpf_probe_read_kernel(f->block_dst, n * sizeof(u64), (void *)f->dst)))
 		return 1;
 	__builtin_memset(f->page, 0, sizeof(f->page));
-	/* Without a branch on the fate, of which the verifier would follow both ways each time. */
-	for (u32 i = 0; i < RECORD_PAGES_MAX; i++) {
-		u32 fate;
-
-		if (i >= n)
-			break;
-		fate = fate_of(slot, i);
-		(*SLOT(f->place, fate))++;
-		*SLOT(f->page, i / 2) |= fate << i % 2 * 4;
-		found |= fate;
-	}
+	for (u32 i = 0; i < RECORD_PAGES_MAX && i < n; i += 8)
+		found |= (u32)fate_eight(slot, i);
 	if (found && f->at)
 		record_pages(f, n);
 	f->src += n * sizeof(u64);
@@ -217,6 +233,14 @@ __noinline __weak int fate_block(u32 slot)
 	f->at += f->at ? (u64)n << PAGE_SHIFT : 0;
 	f->left -= n;
 	return !f->left;
+}
+
+__noinline __weak int fate_blocks(u32 slot)
+{
+	for (int i = 0; i < FATE_TURNS; i++)
+		if (fate_block(slot))
+			return 1;
+	return 0;
 }
 
 /*
@@ -246,7 +270,7 @@ static __always_inline void frame_fates(struct migration_frame *m, u64 src, u64 
 	f->covered = 0;
 	__builtin_memset(f->place, 0, sizeof(f->place));
 	for (int i = 0; i < FATE_TURNS; i++)
-		if (fate_block(slot))
+		if (fate_blocks(slot))
 			break;
 	for (int i = 1; i < PAGE_MAX; i++) {
 		m->place[i - 1] = f->place[i];

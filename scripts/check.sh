@@ -17,7 +17,7 @@ set -euo pipefail
 args=("$@")
 quick='' all='' lines=7.2
 # What these ask of another line the others ask as well.
-elsewhere=' broken crosscheck intervals observer refuse scale selftest stat trace unlisted user-side '
+elsewhere=' broken crosscheck intervals observer refuse scale selftest stat trace unlisted '
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) quick=1 ;;

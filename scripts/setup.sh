@@ -25,7 +25,7 @@ zlib1g-dev		# the tool
 libdeflate-dev		# the tool: checksums of recordings
 libmd-dev		# the tool: checksums of files
 libjansson-dev		# the tool: results in JSON
-libsmartcols-dev	# the tool: tables
+libsmartcols-dev	# unit tests: what tables must look like
 libgsl-dev		# the tool: statistics
 libbabeltrace2-dev	# the tool: recordings, read
 babeltrace2		# unit tests: it must be able to read them too

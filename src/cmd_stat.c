@@ -27,6 +27,7 @@ struct stat_run {
 	__u64 last_at;		/* ns */
 	bool broken;
 	bool printed;		/* something, to the output */
+	struct text line;	/* the last interval as JSON: its memory is taken once */
 };
 
 static void help(FILE *out)
@@ -99,10 +100,17 @@ static int print_report(struct stat_run *r, const struct report *report)
 		msg("cannot read the stacks of causes and windows: %s.", strerror(-err));
 		return err;
 	}
-	if (r->json) {
+	if (r->json && report->interval) {
+		r->line.len = 0;
+		report__write_json(report, &r->line);
+		text__literal(&r->line, "\n");
+		err = r->line.failed ? -ENOMEM : 0;
+		if (!err && fwrite(r->line.data, 1, r->line.len, r->out) != r->line.len)
+			err = -EIO;
+	} else if (r->json) {
 		doc = report__json(report);
 		err = doc ? 0 : -ENOMEM;
-		if (doc && json_dumpf(doc, r->out, report->interval ? JSON_COMPACT : JSON_INDENT(1)))
+		if (doc && json_dumpf(doc, r->out, JSON_INDENT(1)))
 			err = -EIO;
 		json_decref(doc);
 		fputc('\n', r->out);
@@ -140,10 +148,9 @@ static int print_interval(struct stat_run *r, bool stopped)
 
 	/* At the end they have been read already. */
 	err = err || stopped ? err : read_windows(r, false);
-	err = err ? err : snapshot__copy(&delta, &now);
+	err = err ? err : snapshot__difference(&delta, &now, &r->last);
 	if (err)
 		return err;
-	snapshot__subtract(&delta, &r->last);
 	snapshot__clear(&r->last);
 	r->last = now;
 	report = make_report(r, &delta, true, at - r->last_at);
@@ -294,6 +301,7 @@ int cmd_stat(int argc, char **argv)
 	status = run(&r);
 	capture__close(&r.capture);
 	snapshot__clear(&r.last);
+	text__clear(&r.line);
 	causes__clear(&r.causes);
 	windows__clear(&r.windows);
 	closed = close_output(r.out, r.path ? r.path : "standard output");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Invariants and JSON of one measurement. */
+/* Invariants and JSON of one measurement; its rows are in report_rows.c. */
 #include "report.h"
 
 #include <inttypes.h>
@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "json_text.h"
 #include "kernel_info.h"
 #include "report_cause.h"
+#include "report_rows.h"
 #include "report_windows.h"
 #include "words.h"
 
@@ -152,12 +154,13 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 	const __u64 *t = r->snap->total;
 	struct checks c = { .out = out };
 	struct snapshot_sums s;
-	__u64 outcomes, outcome[OUTCOME_MAX];
+	__u64 outcomes = 0, outcome[OUTCOME_MAX];
 
 	if (r->given)
 		return take_given(r, out, broken);
 	snapshot__sum(r->snap, &s);
-	outcomes = sum_probed(r, outcome);
+	if (!r->interval)
+		outcomes = sum_probed(r, outcome);
 	/* In the middle of a run something is always under way. */
 	if (!r->interval && watched(r, "__mmu_notifier_invalidate_range_end"))
 		check_windows(&c, r);
@@ -197,152 +200,6 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 }
 
 /* ---- JSON ---- */
-
-static json_t *notifications_json(const struct report *r)
-{
-	json_t *rows = json_array();
-
-	for (size_t i = 0; i < r->snap->row_count; i++) {
-		const struct mmuscope_row *row = &r->snap->rows[i];
-		const struct mmuscope_row_key *k = &row->key;
-
-		if (k->kind != ROW_NOTIFICATION)
-			continue;
-		json_array_append_new(
-			rows,
-			json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "pid",
-				  (json_int_t)k->tgid, "comm",
-				  names__comm(r->names, k->tgid, k->start), "event",
-				  event_name(k->event), "phase", phase_name(k->phase), "calls",
-				  (json_int_t)row->count[NOTIFICATION_CALLS], "pages",
-				  (json_int_t)row->count[NOTIFICATION_PAGES], "failed",
-				  (json_int_t)row->count[NOTIFICATION_FAILED], "whole",
-				  (json_int_t)row->count[NOTIFICATION_WHOLE], "empty",
-				  (json_int_t)row->count[NOTIFICATION_EMPTY]));
-	}
-	return rows;
-}
-
-/* Powers of two: what is below 2^b and not below the one before; the last has no end. */
-static json_t *histogram_json(const __u64 *bucket, int n)
-{
-	json_t *buckets = json_array();
-
-	for (int b = 0; b < n; b++)
-		if (bucket[b])
-			json_array_append_new(
-				buckets, json_pack("{s:o, s:I}", "lt",
-						   b == n - 1 ? json_null() :
-								json_integer((json_int_t)1 << b),
-						   "count", (json_int_t)bucket[b]));
-	return buckets;
-}
-
-static json_t *sizes_json(const struct mmuscope_callback_row *row)
-{
-	return histogram_json(row->size, MMUSCOPE_SIZES);
-}
-
-static json_t *latency_json(const struct report *r, const struct mmuscope_callback_row *row)
-{
-	json_t *buckets, *o;
-
-	if (!report__has_latency(r, row))
-		return json_null();
-	buckets = histogram_json(row->bucket, MMUSCOPE_BUCKETS);
-	o = json_pack("{s:I, s:I, s:I, s:I, s:o}", "count",
-		      (json_int_t)callback_row__delivered(row), "sum",
-		      (json_int_t)row->latency_sum, "min", (json_int_t)~row->latency_min, "max",
-		      (json_int_t)row->latency_max, "buckets", buckets);
-	/* The extremes of an interval are not the difference of two extremes. */
-	if (o && r->interval) {
-		json_object_set_new(o, "min", json_null());
-		json_object_set_new(o, "max", json_null());
-	}
-	return o;
-}
-
-static json_t *callbacks_json(const struct report *r)
-{
-	json_t *rows;
-
-	/* Rows of a module that was removed since stay true. */
-	if (!r->snap->callback_count && report__unobservable(r, "callbacks"))
-		return json_null();
-	rows = json_array();
-	for (size_t i = 0; i < r->snap->callback_count; i++) {
-		const struct mmuscope_callback_row *row = &r->snap->callbacks[i];
-		const struct mmuscope_row_key *k = &row->key;
-		const struct name_callback *c = names__callback(r->names, k->what);
-		json_t *o = json_pack(
-			"{s:I, s:s, s:s, s:s?, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			"s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:s}",
-			"pid", (json_int_t)k->tgid, "comm",
-			names__comm(r->names, k->tgid, k->start), "symbol", c ? c->symbol : "?",
-			"module", c && c->module[0] ? c->module : NULL, "kind",
-			c ? c->kind : "interval", "event", event_name(k->event), "phase",
-			phase_name(k->phase), "delivered",
-			(json_int_t)callback_row__delivered(row), "performed",
-			(json_int_t)row->outcome[OUTCOME_PERFORMED], "skipped",
-			(json_int_t)row->outcome[OUTCOME_SKIPPED], "failed",
-			(json_int_t)row->outcome[OUTCOME_FAILED], "undetermined",
-			(json_int_t)row->outcome[OUTCOME_UNDETERMINED], "avoidable",
-			(json_int_t)row->avoidable, "avoidable_pages",
-			(json_int_t)row->avoidable_pages, "avoidable_ns",
-			report__has_latency(r, row) ? json_integer((json_int_t)row->avoidable_time) :
-					    json_null(),
-			"owner_by", c ? c->owner_by : OWNER_BY_MIGRATION, "pages",
-			(json_int_t)row->pages, "pages_performed",
-			(json_int_t)row->pages_performed, "whole", (json_int_t)row->whole,
-			"sizes", sizes_json(row), "latency_ns", latency_json(r, row), "source",
-			c ? c->source : "?");
-
-		json_array_append_new(rows, o);
-	}
-	return rows;
-}
-
-static json_t *select_json(unsigned int flags)
-{
-	json_t *list = json_array();
-
-	for (unsigned int bit = 0; bit < SELECT_BITS; bit++)
-		if (flags >> bit & 1)
-			json_array_append_new(list, json_string(select_name(bit)));
-	return list;
-}
-
-static json_t *migrations_json(const struct report *r)
-{
-	json_t *rows;
-
-	if (report__unobservable(r, "migrations"))
-		return json_null();
-	rows = json_array();
-	for (size_t i = 0; i < r->snap->row_count; i++) {
-		const struct mmuscope_row *row = &r->snap->rows[i];
-		const struct mmuscope_row_key *k = &row->key;
-
-		if (k->kind != ROW_MIGRATION)
-			continue;
-		json_array_append_new(
-			rows,
-			json_pack("{s:I, s:s, s:s, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-				  "pid", (json_int_t)k->tgid, "comm",
-				  names__comm(r->names, k->tgid, k->start), "direction",
-				  direction_name(k->direction), "select", select_json(k->event),
-				  "owner",
-				  k->what ? names__owner(r->names, k->what) : NULL, "calls",
-				  (json_int_t)row->count[MIGRATION_CALLS], "pages",
-				  (json_int_t)row->count[MIGRATION_PAGES], "collected",
-				  (json_int_t)row->count[MIGRATION_COLLECTED], "migrated",
-				  (json_int_t)row->count[MIGRATION_MIGRATED], "compound",
-				  (json_int_t)row->count[MIGRATION_COMPOUND], "excess",
-				  (json_int_t)row->count[MIGRATION_EXCESS], "time_ns",
-				  (json_int_t)row->count[MIGRATION_TIME]));
-	}
-	return rows;
-}
 
 static json_t *page_table_writes_json(const struct report *r)
 {
@@ -453,39 +310,82 @@ static json_t *command_status_json(int status)
 	return json_pack("{s:i}", "exit", WEXITSTATUS(status));
 }
 
-json_t *report__json(const struct report *r)
+/* What is in front of the rows. */
+static json_t *head_json(const struct report *r)
 {
-	const __u64 *t = r->snap->total;
-	json_t *command = json_array(), *faults = json_null();
-	struct snapshot_sums s;
-	json_t *doc;
+	json_t *command = json_array();
 
-	snapshot__sum(r->snap, &s);
 	for (char *const *word = r->command; word && *word; word++)
 		json_array_append_new(command, text_json(*word));
-	if (!report__unobservable(r, "faults"))
-		faults = json_pack("{s:I, s:I, s:I}", "calls", (json_int_t)s.faults, "pages",
-				   (json_int_t)s.fault_pages, "retries",
-				   (json_int_t)s.fault_retries);
-	doc = json_pack(
-		"{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, "
-		"s:{s:I, s:I}, s:o, s:{s:I, s:I, s:I}, s:o, s:o}",
-		"schema", "mmuscope-stat/1", "tool", tool_info__json(), "kernel",
-		kernel_info__json(), "clock", kernel_info__clock(), "scope", scope_json(r),
-		"command", command, "command_status", command_status_json(r->command_status),
-		"children", r->children, "duration_ns", (json_int_t)r->duration_ns,
-		"notifications", notifications_json(r), "callbacks", callbacks_json(r),
-		"migrations", migrations_json(r), "faults", faults, "ownerless", "calls",
-		(json_int_t)s.ownerless, "pages", (json_int_t)s.ownerless_pages,
-		"page_table_writes", page_table_writes_json(r), "lost", "events",
-		(json_int_t)t[LOST_EVENTS], "counters",
-		(json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES] + t[LOST_CAUSES]),
-		"recursion",
-		(json_int_t)r->snap->recursion, "invariants", invariants_json(r), "unobservable",
-		unobservable_json(r));
-	if (doc && (report_cause__json(r, doc) || report_windows__json(r, doc))) {
-		json_decref(doc);
+	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:I}", "schema",
+			 "mmuscope-stat/1", "tool", tool_info__json(), "kernel",
+			 kernel_info__json(), "clock", kernel_info__clock(), "scope",
+			 scope_json(r), "command", command, "command_status",
+			 command_status_json(r->command_status), "children", r->children,
+			 "duration_ns", (json_int_t)r->duration_ns);
+}
+
+static json_t *faults_json(const struct report *r, const struct snapshot_sums *s)
+{
+	if (report__unobservable(r, "faults"))
+		return json_null();
+	return json_pack("{s:I, s:I, s:I}", "calls", (json_int_t)s->faults, "pages",
+			 (json_int_t)s->fault_pages, "retries", (json_int_t)s->fault_retries);
+}
+
+/* What is behind them. */
+static json_t *tail_json(const struct report *r)
+{
+	const __u64 *t = r->snap->total;
+	struct snapshot_sums s;
+	json_t *tail;
+
+	snapshot__sum(r->snap, &s);
+	tail = json_pack("{s:o, s:{s:I, s:I}, s:o, s:{s:I, s:I, s:I}, s:o, s:o}", "faults",
+			 faults_json(r, &s), "ownerless", "calls", (json_int_t)s.ownerless,
+			 "pages", (json_int_t)s.ownerless_pages, "page_table_writes",
+			 page_table_writes_json(r), "lost", "events", (json_int_t)t[LOST_EVENTS],
+			 "counters",
+			 (json_int_t)(t[LOST_ROWS] + t[LOST_STATE] + t[LOST_PAGES] +
+				      t[LOST_CAUSES]),
+			 "recursion", (json_int_t)r->snap->recursion, "invariants",
+			 invariants_json(r), "unobservable", unobservable_json(r));
+	if (tail && (report_cause__json(r, tail) || report_windows__json(r, tail))) {
+		json_decref(tail);
 		return NULL;
 	}
+	return tail;
+}
+
+json_t *report__json(const struct report *r)
+{
+	json_t *doc = head_json(r), *rows = NULL, *tail = tail_json(r);
+	struct text t = {};
+
+	report_rows__write(r, &t);
+	json_text__end(&t, 0, '{', '}');
+	if (!t.failed)
+		rows = json_loadb(t.data, t.len, 0, NULL);
+	text__clear(&t);
+	/* Fails, too, where one of them is not there. */
+	if (json_object_update(doc, rows) || json_object_update(doc, tail)) {
+		json_decref(doc);
+		doc = NULL;
+	}
+	json_decref(rows);
+	json_decref(tail);
 	return doc;
+}
+
+void report__write_json(const struct report *r, struct text *line)
+{
+	json_t *head = head_json(r), *tail = tail_json(r);
+	size_t doc = json_text__begin(line);
+
+	json_text__members(line, head);
+	report_rows__write(r, line);
+	json_text__members(line, tail);
+	json_text__end(line, doc, '{', '}');
+	json_decref(head);
+	json_decref(tail);
 }

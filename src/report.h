@@ -15,6 +15,7 @@
 #include "names.h"
 #include "plan.h"
 #include "snapshot.h"
+#include "text.h"
 #include "windows.h"
 
 struct invariant {
@@ -57,6 +58,12 @@ size_t report__invariants(const struct report *r, struct invariant out[INVARIANT
 
 /* A mmuscope-stat/1 object. New reference; NULL: no memory. */
 json_t *report__json(const struct report *r);
+
+/*
+ * The same behind what `line` has, without a tree of the rows: the way of intervals.
+ * Without memory the line is `failed`.
+ */
+void report__write_json(const struct report *r, struct text *line);
 
 /*
  * The tables for people, at most 80 columns where names allow it, and below

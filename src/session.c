@@ -1163,7 +1163,8 @@ int session__snapshot(struct session *s, struct snapshot *snap)
 	memset(snap, 0, sizeof(*snap));
 	for (int t = 0; t < TOTAL_MAX; t++)
 		snap->total[t] = total(s, (enum mmuscope_total)t);
-	err = sum_rows(s, snap);
+	err = snapshot__reserve(snap, row_count(s), callback_row_count(s));
+	err = err ?: sum_rows(s, snap);
 	err = err ?: sum_callback_rows(s, snap);
 	if (err) {
 		snapshot__clear(snap);

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "grow.h"
-
 void snapshot__clear(struct snapshot *snap)
 {
 	free(snap->rows);
@@ -14,57 +12,52 @@ void snapshot__clear(struct snapshot *snap)
 	memset(snap, 0, sizeof(*snap));
 }
 
-/* The room that grow() expects behind `count` rows. */
-static size_t room_for(size_t count)
+int snapshot__reserve(struct snapshot *snap, size_t rows, size_t callbacks)
 {
-	size_t room = 1;
+	if (rows > snap->row_room) {
+		void *more = realloc(snap->rows, rows * sizeof(*snap->rows));
 
-	while (room < count)
-		room *= 2;
-	return room;
-}
-
-int snapshot__copy(struct snapshot *to, const struct snapshot *from)
-{
-	*to = *from;
-	to->rows = calloc(room_for(from->row_count), sizeof(*to->rows));
-	to->callbacks = calloc(room_for(from->callback_count), sizeof(*to->callbacks));
-	if (!to->rows || !to->callbacks) {
-		snapshot__clear(to);
-		return -ENOMEM;
+		if (!more)
+			return -ENOMEM;
+		snap->rows = more;
+		snap->row_room = rows;
 	}
-	if (from->row_count)
-		memcpy(to->rows, from->rows, from->row_count * sizeof(*to->rows));
-	if (from->callback_count)
-		memcpy(to->callbacks, from->callbacks,
-		       from->callback_count * sizeof(*to->callbacks));
+	if (callbacks > snap->callback_room) {
+		void *more = realloc(snap->callbacks, callbacks * sizeof(*snap->callbacks));
+
+		if (!more)
+			return -ENOMEM;
+		snap->callbacks = more;
+		snap->callback_room = callbacks;
+	}
 	return 0;
 }
 
 struct mmuscope_row *snapshot__add_row(struct snapshot *snap, const struct mmuscope_row_key *key)
 {
-	struct mmuscope_row *rows = grow(snap->rows, snap->row_count, sizeof(*rows));
+	struct mmuscope_row *row;
 
-	if (!rows)
+	if (snap->row_count == snap->row_room &&
+	    snapshot__reserve(snap, 2 * snap->row_count + 1, 0))
 		return NULL;
-	snap->rows = rows;
-	memset(&rows[snap->row_count], 0, sizeof(*rows));
-	rows[snap->row_count].key = *key;
-	return &rows[snap->row_count++];
+	row = &snap->rows[snap->row_count++];
+	memset(row, 0, sizeof(*row));
+	row->key = *key;
+	return row;
 }
 
 struct mmuscope_callback_row *snapshot__add_callback(struct snapshot *snap,
 						     const struct mmuscope_row_key *key)
 {
-	struct mmuscope_callback_row *rows =
-		grow(snap->callbacks, snap->callback_count, sizeof(*rows));
+	struct mmuscope_callback_row *row;
 
-	if (!rows)
+	if (snap->callback_count == snap->callback_room &&
+	    snapshot__reserve(snap, 0, 2 * snap->callback_count + 1))
 		return NULL;
-	snap->callbacks = rows;
-	memset(&rows[snap->callback_count], 0, sizeof(*rows));
-	rows[snap->callback_count].key = *key;
-	return &rows[snap->callback_count++];
+	row = &snap->callbacks[snap->callback_count++];
+	memset(row, 0, sizeof(*row));
+	row->key = *key;
+	return row;
 }
 
 __u64 callback_row__delivered(const struct mmuscope_callback_row *row)
@@ -96,39 +89,67 @@ static void subtract_callback(struct mmuscope_callback_row *row,
 		row->bucket[b] -= old->bucket[b];
 }
 
-void snapshot__subtract(struct snapshot *snap, const struct snapshot *earlier)
+static void subtract_rows(struct snapshot *diff, const struct snapshot *now,
+			  const struct snapshot *earlier)
 {
-	size_t kept = 0, old = 0;
+	size_t old = 0;
 
-	for (size_t i = 0; i < snap->row_count; i++) {
-		struct mmuscope_row *row = &snap->rows[i];
+	for (size_t i = 0; i < now->row_count; i++) {
+		const struct mmuscope_row *row = &now->rows[i];
+		const struct mmuscope_row *before =
+			old < earlier->row_count ? &earlier->rows[old] : NULL;
+		struct mmuscope_row *to = &diff->rows[diff->row_count];
 
-		if (old < earlier->row_count &&
-		    !memcmp(&row->key, &earlier->rows[old].key, sizeof(row->key))) {
-			for (int c = 0; c < MMUSCOPE_COUNTS; c++)
-				row->count[c] -= earlier->rows[old].count[c];
-			old++;
-		}
-		if (row->count[0])
-			snap->rows[kept++] = *row;
+		if (before && memcmp(&row->key, &before->key, sizeof(row->key)))
+			before = NULL;
+		old += before != NULL;
+		/* Most are as they were. */
+		if (row->count[0] == (before ? before->count[0] : 0))
+			continue;
+		*to = *row;
+		for (int c = 0; before && c < MMUSCOPE_COUNTS; c++)
+			to->count[c] -= before->count[c];
+		diff->row_count++;
 	}
-	snap->row_count = kept;
+}
 
-	kept = old = 0;
-	for (size_t i = 0; i < snap->callback_count; i++) {
-		struct mmuscope_callback_row *row = &snap->callbacks[i];
+static void subtract_callbacks(struct snapshot *diff, const struct snapshot *now,
+			       const struct snapshot *earlier)
+{
+	size_t old = 0;
 
-		if (old < earlier->callback_count &&
-		    !memcmp(&row->key, &earlier->callbacks[old].key, sizeof(row->key)))
-			subtract_callback(row, &earlier->callbacks[old++]);
-		if (callback_row__delivered(row))
-			snap->callbacks[kept++] = *row;
+	for (size_t i = 0; i < now->callback_count; i++) {
+		const struct mmuscope_callback_row *row = &now->callbacks[i];
+		const struct mmuscope_callback_row *before =
+			old < earlier->callback_count ? &earlier->callbacks[old] : NULL;
+		struct mmuscope_callback_row *to = &diff->callbacks[diff->callback_count];
+
+		if (before && memcmp(&row->key, &before->key, sizeof(row->key)))
+			before = NULL;
+		old += before != NULL;
+		if (callback_row__delivered(row) == (before ? callback_row__delivered(before) : 0))
+			continue;
+		*to = *row;
+		if (before)
+			subtract_callback(to, before);
+		diff->callback_count++;
 	}
-	snap->callback_count = kept;
+}
 
+int snapshot__difference(struct snapshot *diff, const struct snapshot *now,
+			 const struct snapshot *earlier)
+{
+	*diff = (struct snapshot){};
+	if (snapshot__reserve(diff, now->row_count, now->callback_count)) {
+		snapshot__clear(diff);
+		return -ENOMEM;
+	}
+	subtract_rows(diff, now, earlier);
+	subtract_callbacks(diff, now, earlier);
 	for (int t = 0; t < TOTAL_MAX; t++)
-		snap->total[t] -= earlier->total[t];
-	snap->recursion -= earlier->recursion;
+		diff->total[t] = now->total[t] - earlier->total[t];
+	diff->recursion = now->recursion - earlier->recursion;
+	return 0;
 }
 
 /* MIGRATE and EXCLUSIVE name an owner, and only they (include/linux/mmu_notifier.h). */

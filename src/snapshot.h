@@ -13,9 +13,9 @@
 
 struct snapshot {
 	struct mmuscope_row *rows;
-	size_t row_count;
+	size_t row_count, row_room;
 	struct mmuscope_callback_row *callbacks;
-	size_t callback_count;
+	size_t callback_count, callback_room;
 	__u64 total[TOTAL_MAX];
 	__u64 recursion;	/* runs that the kernel skipped because one was under way */
 };
@@ -23,16 +23,18 @@ struct snapshot {
 /* Frees what the snapshot owns and empties it. Legal on an empty (zeroed) one. */
 void snapshot__clear(struct snapshot *snap);
 
-/* A deep copy into `to`, which is overwritten. Returns 0 or -ENOMEM. */
-int snapshot__copy(struct snapshot *to, const struct snapshot *from);
+/* Room for as many rows in all: what is known beforehand need not be moved. 0 or -ENOMEM. */
+int snapshot__reserve(struct snapshot *snap, size_t rows, size_t callbacks);
 
 /*
- * snap -= earlier, row by row and total by total; rows that come out without
- * any count are dropped. Latency minimum and maximum cannot be subtracted and
- * become 0 where `earlier` had the row. `earlier` must be of the same session: its rows
- * are then among those of `snap`, in the same order, which is what makes this linear.
+ * now - earlier into `diff`, which is overwritten: row by row and total by total, without
+ * rows that come out without any count. Latency minimum and maximum cannot be subtracted
+ * and become 0 where `earlier` had the row. `earlier` must be of the same session: its rows
+ * are then among those of `now`, in the same order, which is what makes this linear.
+ * Returns 0 or -ENOMEM.
  */
-void snapshot__subtract(struct snapshot *snap, const struct snapshot *earlier);
+int snapshot__difference(struct snapshot *diff, const struct snapshot *now,
+			 const struct snapshot *earlier);
 
 /* Appends an empty row with this key (as the kernel side would). NULL: no memory. */
 struct mmuscope_row *snapshot__add_row(struct snapshot *snap, const struct mmuscope_row_key *key);

@@ -334,6 +334,33 @@ static void json_has_every_number(void **state)
 	json_decref(json);
 }
 
+/* The line of an interval is the tree's, and jansson would not write it otherwise. */
+static void json_in_a_line_is_the_same(void **state)
+{
+	struct measurement *m = *state;
+
+	for (int interval = 0; interval < 2; interval++) {
+		struct text line = {};
+		json_t *json, *read;
+		char *expected;
+
+		m->report.interval = interval;
+		json = made(m);
+		report__write_json(&m->report, &line);
+		assert_false(line.failed);
+		read = json_loadb(line.data, line.len, JSON_REJECT_DUPLICATES, NULL);
+		assert_true(json_equal(read, json));
+		expected = json_dumps(read, JSON_COMPACT);
+		assert_int_equal(line.len, strlen(expected));
+		assert_memory_equal(line.data, expected, line.len);
+		assert_ptr_equal(strstr(expected, "{\"schema\":\"mmuscope-stat/1\","), expected);
+		free(expected);
+		json_decref(read);
+		json_decref(json);
+		text__clear(&line);
+	}
+}
+
 static void json_is_a_sound_result(void **state)
 {
 	struct measurement *m = *state;
@@ -822,6 +849,7 @@ int main(void)
 		TEST(checks_callbacks_only_if_one_could_be_seen),
 		TEST(one_target_of_a_metric_is_enough),
 		TEST(json_has_every_number),
+		TEST(json_in_a_line_is_the_same),
 		TEST(json_is_a_sound_result),
 		TEST(json_tells_what_could_be_avoided),
 		TEST(the_walk_knows_the_times_of_all_or_of_none),

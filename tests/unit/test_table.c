@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +102,91 @@ static void escapes_control_characters(void **state)
 	table__free(table);
 }
 
+/* The table as libsmartcols prints it, to be freed, but for the blanks at the ends of lines. */
+static char *reference(const char cells[][3][24], size_t n)
+{
+	struct libscols_table *t = scols_new_table();
+	char *text, *to;
+
+	scols_table_enable_noheadings(t, 1);
+	scols_table_enable_ascii(t, 1);
+	scols_table_set_termforce(t, SCOLS_TERMFORCE_NEVER);
+	for (size_t c = 0; c < 3; c++)
+		assert_non_null(scols_table_new_column(t, "", 0,
+						       columns[c].right ? SCOLS_FL_RIGHT : 0));
+	for (size_t i = 0; i < n; i++) {
+		struct libscols_line *line = scols_table_new_line(t, NULL);
+
+		for (size_t c = 0; c < 3; c++)
+			assert_int_equal(scols_line_set_data(line, c, cells[i][c]), 0);
+	}
+	assert_int_equal(scols_print_table_to_string(t, &text), 0);
+	to = text;
+	for (const char *from = text; *from; from++) {
+		while (*from == '\n' && to > text && to[-1] == ' ')
+			to--;
+		*to++ = *from;
+	}
+	while (to > text && to[-1] == ' ')
+		to--;
+	*to = '\0';
+	scols_unref_table(t);
+	return text;
+}
+
+static unsigned int below(unsigned int n)
+{
+	return (unsigned int)rand() % n;
+}
+
+/* A few characters, odd ones among them; never three empty cells. */
+static void fill(char cell[24])
+{
+	static const char odd[] = "\\x\"\t\n\x7f\xc3\xa4\xff \x01";
+	size_t n = 1 + below(20);
+
+	for (size_t i = 0; i < n; i++)
+		cell[i] = below(4) ? (char)(' ' + (int)below(95)) : odd[below(sizeof(odd) - 1)];
+	cell[n] = '\0';
+}
+
+static void is_what_libsmartcols_prints(void **state)
+{
+	(void)state;
+	srand(1);
+	for (int round = 0; round < 500; round++) {
+		char cells[12][3][24] = { { "name", "", "" },
+					  { "", "pages", "" },
+					  { "", "", "words" } };
+		size_t n = 3 + below(9);
+		struct table *table = table__new((const struct table_column[]){
+			{ "name\n\n", columns[0].right },
+			{ "pages\n", columns[1].right },
+			{ "words", columns[2].right },
+		}, 3);
+		char *text, *expected;
+
+		assert_non_null(table);
+		for (size_t i = 3; i < n; i++) {
+			const char *row[3];
+
+			for (size_t c = 0; c < 3; c++) {
+				fill(cells[i][c]);
+				row[c] = cells[i][c];
+			}
+			assert_int_equal(table__add_row(table, row), 0);
+		}
+		text = printed(table);
+		expected = reference(cells, n);
+		/* The last line's end is the caller's. */
+		assert_int_equal(strlen(text), strlen(expected) + 1);
+		assert_memory_equal(text, expected, strlen(expected));
+		free(text);
+		free(expected);
+		table__free(table);
+	}
+}
+
 static void without_rows_has_headings(void **state)
 {
 	struct table *table = new_table();
@@ -119,6 +205,7 @@ int main(void)
 		cmocka_unit_test(aligns_and_leaves_no_trailing_blanks),
 		cmocka_unit_test(is_not_cut_at_any_width),
 		cmocka_unit_test(escapes_control_characters),
+		cmocka_unit_test(is_what_libsmartcols_prints),
 		cmocka_unit_test(without_rows_has_headings),
 	};
 
