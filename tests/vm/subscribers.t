@@ -12,7 +12,7 @@ set -uo pipefail
 program mirror
 # x86's KVM had no use for invalidate_range after 6.6, and change_pte is gone since 6.10.
 case $LINE in
-7.2) kvm_change='' kvm_range='' ;;
+6.12 | 7.2) kvm_change='' kvm_range='' ;;
 *) kvm_change='"change_pte",' kvm_range=',"invalidate_range"' ;;
 esac
 kvm_ops='["release","clear_flush_young","clear_young","test_young",'$kvm_change'"invalidate_range_start","invalidate_range_end"'$kvm_range']'
